@@ -1,0 +1,33 @@
+"""minigrad: an autograd engine with built-in optimizers, on NumPy and CuPy. ``import minigrad as mg``."""
+
+from minigrad import autograd, ops, random
+from minigrad.backend import DeviceError
+from minigrad.backend.numpy import bool_, float16, float32, float64, int32, int64
+from minigrad.creation import (
+    arange,
+    eye,
+    full,
+    linspace,
+    ones,
+    ones_like,
+    rand,
+    randn,
+    zeros,
+    zeros_like,
+)
+from minigrad.func import grad, hessian, hvp, jacobian, value_and_grad, vjp
+from minigrad.ops import *  # noqa: F403  (the operations, by their names in ops.__all__)
+from minigrad.random import manual_seed
+from minigrad.tensor import (
+    AnomalyError, GraphError, ShapeError, Tensor, detect_anomaly, enable_grad, is_grad_enabled, no_grad, tensor,
+)  # fmt: skip
+
+__version__ = "0.1.0"
+
+__all__ = [
+    *ops.__all__,
+    "AnomalyError", "DeviceError", "GraphError", "ShapeError", "Tensor", "arange", "autograd", "bool_",
+    "detect_anomaly", "enable_grad", "eye", "float16", "float32", "float64", "full", "grad", "hessian", "hvp",
+    "int32", "int64", "is_grad_enabled", "jacobian", "linspace", "manual_seed", "no_grad", "ones", "ones_like",
+    "rand", "randn", "random", "tensor", "value_and_grad", "vjp", "zeros", "zeros_like",
+]  # fmt: skip

@@ -1,0 +1,262 @@
+"""The sweep over the graph: `Tensor.backward` and `grad(outputs, inputs)`.
+
+Floor 2. There is one sweep for every order. It walks the nodes from the newest to the oldest and
+feeds each rule arrays, so that nothing is wrapped and nothing recorded; with ``create_graph`` it
+feeds the same rules Tensors, and the gradient is a graph again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from minigrad import backend
+from minigrad.ops import sum_to
+from minigrad.tensor import AnomalyError, GraphError, Node, ShapeError, Tensor, mode, no_grad
+
+Parent = Any  # a Node or a leaf Tensor
+
+
+def backward(
+    self: Tensor, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False
+) -> None:
+    """Add the gradient of this tensor to the ``.grad`` of every leaf that it depends on.
+
+    `gradient`, of this tensor's shape, is the vector of the vector-Jacobian product; it may be left
+    out for a tensor of one element. The graph is freed unless `retain_graph`; `create_graph` records
+    the gradients themselves, for higher orders (and implies `retain_graph`).
+
+    Raises GraphError if there is no graph, it was freed, or a value it kept was modified since.
+    """
+    leaves, gradients = _sweep([self], [gradient], None, retain_graph, create_graph)
+    for leaf in leaves:
+        new = gradients[id(leaf)]
+        if leaf._grad is not None:
+            new = leaf._grad + new if create_graph else leaf._grad.data + new
+        leaf._grad = new if isinstance(new, Tensor) else Tensor.of(new)
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> tuple[Tensor | None, ...]:
+    """Return the gradients of `outputs` with respect to `inputs`, leaving every ``.grad`` alone.
+
+    The arguments are PyTorch's. `grad_outputs` has one vector for each output, of its shape. The
+    result has one Tensor for each input, of its shape and dtype.
+
+    Raises GraphError for an input that the outputs do not depend on, unless `allow_unused`, which
+    gives None there; otherwise as `backward`.
+    """
+    roots = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    wanted = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    seeds = list(grad_outputs) if isinstance(grad_outputs, (list, tuple)) else [grad_outputs]
+    if grad_outputs is None:
+        seeds = [None] * len(roots)
+    if len(seeds) != len(roots):
+        raise ShapeError(f"{len(roots)} outputs need as many grad_outputs, not {len(seeds)}")
+    for i, x in enumerate(wanted):
+        if not isinstance(x, Tensor) or not x.requires_grad:
+            raise GraphError(
+                f"input {i} does not require a gradient; make it with requires_grad=True"
+            )
+    targets: list[Parent] = [x if x.node is None else x.node for x in wanted]
+    _, gradients = _sweep(roots, seeds, targets, retain_graph, create_graph)
+    results: list[Tensor | None] = []
+    for i, target in enumerate(targets):
+        found = gradients.get(id(target))
+        if found is None and not allow_unused:
+            raise GraphError(
+                f"the outputs do not depend on input {i}; allow_unused=True gives None there"
+            )
+        results.append(found if found is None or isinstance(found, Tensor) else Tensor.of(found))
+    return tuple(results)
+
+
+def _sweep(
+    roots: list[Tensor],
+    seeds: list[Any],
+    targets: list[Parent] | None,
+    retain_graph: bool | None,
+    create_graph: bool,
+) -> tuple[list[Tensor], dict[int, Any]]:
+    """Return the leaves that were reached, and the gradients of leaves and targets by identity."""
+    gradients: dict[int, Any] = {}
+    for root, seed in zip(roots, seeds, strict=True):
+        value = _seed(root, seed, create_graph)
+        _add(gradients, root if root.node is None else root.node, value)
+    nodes, leaves = _reach(roots)
+    wanted = None if targets is None else {id(target) for target in targets}
+    useful = None if wanted is None else _useful(nodes, wanted)
+    retain = create_graph if retain_graph is None else retain_graph
+    if create_graph:
+        _run(nodes, gradients, wanted, useful, retain, True)
+    else:
+        with no_grad():
+            _run(nodes, gradients, wanted, useful, retain, False)
+    reached = [leaf for leaf in leaves if id(leaf) in gradients]
+    for leaf in reached:
+        if leaf.hooks:
+            gradients[id(leaf)] = _hooked(leaf.hooks, gradients[id(leaf)], create_graph)
+    return reached, gradients
+
+
+def _run(
+    nodes: list[Node],
+    gradients: dict[int, Any],
+    wanted: set[int] | None,
+    useful: set[int] | None,
+    retain: bool,
+    create_graph: bool,
+) -> None:
+    """Pull the gradient through every node, the newest first; each is freed when it is done."""
+    for node in nodes:
+        key = id(node)
+        if key not in gradients or (useful is not None and key not in useful):
+            continue
+        g = gradients[key] if wanted is not None and key in wanted else gradients.pop(key)
+        if node.hooks:
+            g = _hooked(node.hooks, g, create_graph)
+            if wanted is not None and key in wanted:
+                gradients[key] = g
+        node.check()
+        op, parents, params = node.op, node.parents, node.params
+        values = node.values
+        if create_graph:
+            values = [_handle(v, p) for v, p in zip(values, parents, strict=True)]
+        out = node.out if not create_graph or node.out is None else Tensor.of(node.out, node)
+        frame = [g, out, values, 0] if op.variadic else [g, out, *values]
+        for i, parent in enumerate(parents):
+            if parent is None or (useful is not None and id(parent) not in useful):
+                continue
+            rule = op.rules[0 if op.variadic else i]
+            if rule is None:
+                raise GraphError(f"{op.__name__} is not differentiable in its input {i}")
+            if op.variadic:
+                frame[3] = i
+            pulled = rule(frame, params)
+            if pulled is None:
+                continue
+            if mode.anomaly:
+                _inspect(node, i, pulled)
+            if not create_graph and type(parent) is not Node and _owner(pulled) is _owner(g):
+                pulled = pulled.copy()  # a leaf's gradient is nobody else's memory
+            _add(gradients, parent, pulled)
+        if not retain:
+            node.free()
+
+
+def _owner(array: Any) -> Any:
+    """Return the array whose memory this one looks at."""
+    return array if array.base is None else array.base
+
+
+def _add(gradients: dict[int, Any], parent: Parent, value: Any) -> None:
+    """Add to a parent's gradient, in the parent's shape and dtype."""
+    if value.shape != parent.shape:
+        value = sum_to(value, shape=parent.shape)
+    if value.dtype != parent.dtype:
+        value = value.astype(parent.dtype)
+    key = id(parent)
+    before = gradients.get(key)
+    gradients[key] = value if before is None else before + value
+
+
+def _handle(value: Any, parent: Parent) -> Any:
+    """Return a kept value as the tensor it was, so that what is computed from it is recorded."""
+    if parent is None or value is parent:
+        return value
+    if type(parent) is Node:
+        return Tensor.of(value, parent)
+    if parent.data is not value:
+        raise GraphError(
+            "a leaf was given new data since the graph was recorded; differentiate before that"
+        )
+    return parent
+
+
+def _reach(roots: Iterable[Tensor]) -> tuple[list[Node], list[Tensor]]:
+    """Return every node the roots were computed from, the newest first, and every leaf."""
+    nodes: dict[int, Node] = {}
+    leaves: dict[int, Tensor] = {}
+    stack: list[Parent] = [root if root.node is None else root.node for root in roots]
+    while stack:
+        parent = stack.pop()
+        if type(parent) is not Node:
+            leaves[id(parent)] = parent
+        elif id(parent) not in nodes:
+            nodes[id(parent)] = parent
+            stack.extend([p for p in parent.parents if p is not None])
+    newest_first = sorted(nodes.values(), key=lambda node: node.order, reverse=True)
+    return newest_first, list(leaves.values())
+
+
+def _useful(nodes: list[Node], wanted: set[int]) -> set[int]:
+    """Return the identities of the wanted tensors and of the nodes between them and the outputs."""
+    useful = set(wanted)
+    for node in reversed(nodes):
+        if any(id(parent) in useful for parent in node.parents if parent is not None):
+            useful.add(id(node))
+    return useful
+
+
+def _seed(root: Tensor, seed: Any, create_graph: bool) -> Any:
+    """Return the gradient with which the sweep starts."""
+    if not isinstance(root, Tensor):
+        raise TypeError(
+            f"gradients start at a Tensor, not {type(root).__name__}; return the loss itself"
+        )
+    if not root.requires_grad:
+        raise GraphError(
+            "there is no graph to differentiate: nothing this tensor was computed from requires a gradient "
+            "(or it was computed under no_grad, or detached)"
+        )
+    xp = backend.of((root.data,))
+    if seed is None:
+        if root.size != 1:
+            raise GraphError(
+                f"a tensor of shape {root.shape} has no single gradient; reduce it (.sum() or .mean()) "
+                f"or give the vector: backward(gradient) with a gradient of that shape"
+            )
+        seed = xp.ones(root.shape, root.dtype)
+    if not isinstance(seed, Tensor):
+        seed = Tensor(seed, dtype=root.dtype)
+    if seed.shape != root.shape:
+        raise ShapeError(f"a gradient of shape {seed.shape} for an output of shape {root.shape}")
+    if create_graph:
+        return seed
+    return seed.data.copy()
+
+
+def _hooked(hooks: list[Any], g: Any, create_graph: bool) -> Any:
+    """Return the gradient as the hooks leave it."""
+    for hook in list(hooks):
+        result = hook(g if isinstance(g, Tensor) else Tensor.of(g))
+        if result is not None:
+            if not isinstance(result, Tensor) or result.shape != g.shape:
+                raise ShapeError(
+                    f"a hook returns None or a Tensor of the gradient's shape {g.shape}"
+                )
+            g = result if create_graph else result.data
+    return g
+
+
+def _inspect(node: Node, i: int, pulled: Any) -> None:
+    """Raise AnomalyError if a gradient has a NaN or an infinity."""
+    data = pulled.data if isinstance(pulled, Tensor) else pulled
+    if not bool(backend.of((data,)).isfinite(data).all()):
+        where = (
+            f"; called at {node.line}"
+            if node.line
+            else "; run the forward pass in detect_anomaly too"
+        )
+        raise AnomalyError(
+            f"backward: the gradient of {node.op.__name__} for its input {i} has a NaN or an infinity{where}"
+        )
+
+
+Tensor.backward = backward  # type: ignore[method-assign]

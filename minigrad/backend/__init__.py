@@ -1,0 +1,77 @@
+"""Which array library computes: devices, and the backend module of an array.
+
+Floor 0. `numpy.py` and `cupy.py` beside this file are the only files of the package that import an
+array library. They have the same names; what both libraries spell alike passes through to the
+library itself, so ``xp.exp`` is NumPy's or CuPy's. Nothing here knows of tensors.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+from typing import Any
+
+from minigrad.backend import numpy as cpu
+
+Array = Any  # an array of either library; the two share no base class
+Device = str  # "cpu", "cuda:0", "cuda:1", …
+
+_cuda: ModuleType | None = None
+
+
+class DeviceError(RuntimeError):
+    """A device that is not there, or operands that live on two devices."""
+
+
+def canonical(device: Device | None) -> Device:
+    """Return the full name of a device: ``None`` is ``"cpu"``, ``"cuda"`` is ``"cuda:0"``.
+
+    Raises DeviceError for a name that is no device's.
+    """
+    if device is None or device == "cpu":
+        return "cpu"
+    if device == "cuda":
+        return "cuda:0"
+    if isinstance(device, str) and device.startswith("cuda:") and device[5:].isdecimal():
+        return device
+    raise DeviceError(
+        f'no device {device!r}; the devices are "cpu", "cuda" and "cuda:0", "cuda:1", …'
+    )
+
+
+def get(device: Device | None) -> ModuleType:
+    """Return the backend module that serves `device`, importing CuPy's on the first use of it."""
+    global _cuda
+    if canonical(device) == "cpu":
+        return cpu
+    if _cuda is None:
+        try:
+            module = importlib.import_module("minigrad.backend.cupy")
+        except ImportError:
+            raise DeviceError(
+                'device "cuda" needs CuPy: pip install cupy-cuda13x (or cupy-cuda12x); "cpu" needs nothing'
+            ) from None
+        missing = module.unavailable()
+        if missing:
+            raise DeviceError(f'device "cuda" cannot be used: {missing}; use device="cpu"')
+        _cuda = module
+    return _cuda
+
+
+def of(values: Any) -> ModuleType:
+    """Return the backend of the first array of the second library among `values`, else NumPy's."""
+    if _cuda is not None:
+        for value in values:
+            if isinstance(value, _cuda.Array):
+                return _cuda
+    return cpu
+
+
+def device_of(array: Array) -> Device:
+    """Return the canonical name of the device that holds `array`."""
+    return "cpu" if isinstance(array, cpu.Array) else of((array,)).device_of(array)
+
+
+def is_array(value: Any) -> bool:
+    """Say whether `value` is an array of a library in use."""
+    return isinstance(value, cpu.Array) or (_cuda is not None and isinstance(value, _cuda.Array))

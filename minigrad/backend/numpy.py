@@ -1,0 +1,114 @@
+"""NumPy: the names in which the two array libraries differ, or where NumPy's plain spelling is slow.
+
+Everything else passes through to NumPy unchanged. `cupy.py` has the same names.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray
+
+
+def __getattr__(name: str) -> Any:
+    """Pass a name that both libraries spell alike through to NumPy, looked up once."""
+    if name.startswith("__"):
+        raise AttributeError(name)
+    value = globals()[name] = getattr(np, name)
+    return value
+
+
+def unavailable() -> str:
+    """Say why this backend cannot be used; the empty string when it can."""
+    return ""
+
+
+def device_of(array: Array) -> str:
+    """Return the name of the device that holds `array`."""
+    return "cpu"
+
+
+def from_host(array: np.ndarray, device: str) -> Array:
+    """Copy a NumPy array to `device`; here it is there already."""
+    return array
+
+
+def to_host(array: Array) -> np.ndarray:
+    """Copy an array into host memory; here it is there already."""
+    return array
+
+
+def synchronize() -> None:
+    """Wait until the device has finished; NumPy always has."""
+
+
+def generator(seed: int | None) -> np.random.Generator:
+    """Return a random generator (PCG64) whose arrays live on this backend."""
+    return np.random.default_rng(seed)
+
+
+def scatter_add(array: Array, index: Any, values: Array) -> None:
+    """Add `values` into ``array[index]`` in place; an index that occurs twice adds twice."""
+    if _distinct(index):
+        array[index] += values
+    else:
+        np.add.at(array, index, values)
+
+
+def _distinct(index: Any) -> bool:
+    """Say whether an index is basic (slices, integers), so that it names no element twice."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(part is None or part is Ellipsis or isinstance(part, (int, slice)) for part in parts)
+
+
+def sum(array: Array, axis: Any = None, keepdims: bool = False) -> Array:
+    """Sum over axes; sums of the columns or rows of a float matrix go through the BLAS.
+
+    On 128 × 512 float32, a matrix-vector product takes half the time of ``np.sum`` along either axis.
+    """
+    if array.ndim == 2 and array.dtype.char in "fd" and len(axis or ()) == 1:
+        rows, columns = array.shape
+        if axis[0] == 0:
+            total = np.ones(rows, array.dtype) @ array
+            return total[None, :] if keepdims else total
+        total = array @ np.ones(columns, array.dtype)
+        return total[:, None] if keepdims else total
+    return np.add.reduce(array, axis=axis, keepdims=keepdims)
+
+
+def relu(array: Array) -> Array:
+    """Return max(array, 0); against a row of zeros, twice as fast as against a scalar."""
+    if array.ndim == 0:
+        return np.maximum(array, array.dtype.type(0))
+    return np.maximum(array, np.zeros(array.shape[-1], array.dtype))
+
+
+@functools.cache
+def _erf_series(limit: float, degree: int) -> Array:
+    """Return Chebyshev coefficients of erf(√u)/√u for u in [0, limit²], computed, not typed in."""
+
+    def sample(nodes: Array) -> Array:
+        roots = np.sqrt((nodes + 1) * (limit * limit / 2)).tolist()
+        return np.array([math.erf(root) / root for root in roots])
+
+    return np.polynomial.chebyshev.chebinterpolate(sample, degree)
+
+
+def erf(array: Array) -> Array:
+    """Return the error function, elementwise, as x·C(x²) with a Chebyshev series C.
+
+    NumPy has none. The absolute error is below 3e-7 in float32 and 1e-14 in float64; the relative
+    error near 0 is as small.
+    """
+    array = np.asarray(array)
+    if array.dtype.kind != "f":
+        array = array.astype(np.float64)
+    limit, degree = (6.0, 37) if array.dtype.itemsize == 8 else (4.0, 16)
+    x = np.clip(array, -limit, limit)
+    series = _erf_series(limit, degree).astype(array.dtype)
+    y = x * np.polynomial.chebyshev.chebval(x * x * (2 / limit**2) - 1, series)
+    return np.clip(y, -1, 1)

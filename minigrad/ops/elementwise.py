@@ -1,0 +1,305 @@
+"""Elementwise operations: each with ∂out/∂input above its forward, as in a table of derivatives.
+
+The partial derivatives read `out` where that is cheaper than recomputing. At a kink the derivative is
+a chosen subgradient: 0 for abs, sign and relu at 0, one half each for maximum and minimum of equals,
+1 at the bounds of clip.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from minigrad.tensor import Array, Backend, Value, elementwise, primitive
+
+
+# Arithmetic --------------------------------------------------------------------------------------
+
+
+@elementwise(1, 1)
+def add(xp: Backend, a: Array, b: Array) -> Array:
+    """Return a + b."""
+    return a + b
+
+
+@elementwise(1, -1)
+def sub(xp: Backend, a: Array, b: Array) -> Array:
+    """Return a - b."""
+    return a - b
+
+
+@elementwise(lambda b: b, lambda a: a)
+def mul(xp: Backend, a: Array, b: Array) -> Array:
+    """Return a · b."""
+    return a * b
+
+
+@elementwise(lambda b: 1 / b, lambda b, out: -out / b)
+def div(xp: Backend, a: Array, b: Array) -> Array:
+    """Return a / b."""
+    return a / b
+
+
+@elementwise(-1)
+def neg(xp: Backend, x: Array) -> Array:
+    """Return -x."""
+    return -x
+
+
+@elementwise(lambda x, exponent: exponent * power(x, exponent=exponent - 1) if exponent else 0)
+def power(xp: Backend, x: Array, *, exponent: float) -> Array:
+    """Return x to a constant exponent, a Python number."""
+    return x**exponent
+
+
+@elementwise(
+    lambda a, b: b * pow(a, where(b == 0, 1, b - 1)),
+    lambda a, out: out * log(where(a > 0, a, 1)),
+)
+def _pow(xp: Backend, a: Array, b: Array) -> Array:
+    return a**b
+
+
+def pow(a: Value, b: Value) -> Any:
+    """Return a to the power b, elementwise: ∂/∂a = b·aᵇ⁻¹, ∂/∂b = aᵇ·log a (taken as 0 for a ≤ 0)."""
+    if isinstance(b, (int, float)):
+        return power(a, exponent=b)
+    return _pow(a, b)
+
+
+# Exponentials and logarithms ---------------------------------------------------------------------
+
+
+@elementwise(lambda out: out)
+def exp(xp: Backend, x: Array) -> Array:
+    """Return eˣ."""
+    return xp.exp(x)
+
+
+@elementwise(lambda out: out + 1)
+def expm1(xp: Backend, x: Array) -> Array:
+    """Return eˣ - 1, exact for small x."""
+    return xp.expm1(x)
+
+
+@elementwise(lambda x: 1 / x)
+def log(xp: Backend, x: Array) -> Array:
+    """Return the natural logarithm of x."""
+    return xp.log(x)
+
+
+@elementwise(lambda x: 1 / (1 + x))
+def log1p(xp: Backend, x: Array) -> Array:
+    """Return log(1 + x), exact for small x."""
+    return xp.log1p(x)
+
+
+@elementwise(lambda out: 0.5 / out)
+def sqrt(xp: Backend, x: Array) -> Array:
+    """Return the square root of x; its derivative at 0 is infinite."""
+    return xp.sqrt(x)
+
+
+@elementwise(lambda x: 2 * x)
+def square(xp: Backend, x: Array) -> Array:
+    """Return x²."""
+    return xp.square(x)
+
+
+# Trigonometric and hyperbolic --------------------------------------------------------------------
+
+
+@elementwise(lambda x: cos(x))
+def sin(xp: Backend, x: Array) -> Array:
+    """Return the sine of x, in radians."""
+    return xp.sin(x)
+
+
+@elementwise(lambda x: -sin(x))
+def cos(xp: Backend, x: Array) -> Array:
+    """Return the cosine of x, in radians."""
+    return xp.cos(x)
+
+
+@elementwise(lambda out: 1 + out * out)
+def tan(xp: Backend, x: Array) -> Array:
+    """Return the tangent of x, in radians."""
+    return xp.tan(x)
+
+
+@elementwise(lambda x: cosh(x))
+def sinh(xp: Backend, x: Array) -> Array:
+    """Return the hyperbolic sine of x."""
+    return xp.sinh(x)
+
+
+@elementwise(lambda x: sinh(x))
+def cosh(xp: Backend, x: Array) -> Array:
+    """Return the hyperbolic cosine of x."""
+    return xp.cosh(x)
+
+
+@elementwise(lambda out: 1 - out * out)
+def tanh(xp: Backend, x: Array) -> Array:
+    """Return the hyperbolic tangent of x."""
+    return xp.tanh(x)
+
+
+# Curves of neural networks -----------------------------------------------------------------------
+
+
+@elementwise(lambda out: out * (1 - out))
+def sigmoid(xp: Backend, x: Array) -> Array:
+    """Return 1 / (1 + e⁻ˣ), as ½ + ½ tanh(x/2), which cannot overflow."""
+    return 0.5 + 0.5 * xp.tanh(0.5 * x)
+
+
+@elementwise(lambda x: sigmoid(x))
+def softplus(xp: Backend, x: Array) -> Array:
+    """Return log(1 + eˣ), as log(e⁰ + eˣ), which cannot overflow."""
+    return xp.logaddexp(x, x * 0)
+
+
+@elementwise(lambda x: (2 / math.sqrt(math.pi)) * exp(-x * x))
+def erf(xp: Backend, x: Array) -> Array:
+    """Return the error function of x, 2/√π ∫₀ˣ exp(-t²) dt."""
+    return xp.erf(x)
+
+
+@elementwise(lambda out: out > 0)
+def relu(xp: Backend, x: Array) -> Array:
+    """Return max(x, 0); the derivative at 0 is 0."""
+    return xp.relu(x)
+
+
+# Pieces ------------------------------------------------------------------------------------------
+
+
+@elementwise(lambda x: sign(x))
+def abs(xp: Backend, x: Array) -> Array:
+    """Return the absolute value of x; the derivative at 0 is 0."""
+    return xp.abs(x)
+
+
+@elementwise(0)
+def sign(xp: Backend, x: Array) -> Array:
+    """Return -1, 0 or 1; the derivative is 0."""
+    return xp.sign(x)
+
+
+@elementwise(lambda a, b: 0.5 + 0.5 * sign(a - b), lambda a, b: 0.5 + 0.5 * sign(b - a))
+def maximum(xp: Backend, a: Array, b: Array) -> Array:
+    """Return the larger of a and b; equals share the derivative."""
+    return xp.maximum(a, b)
+
+
+@elementwise(lambda a, b: 0.5 + 0.5 * sign(b - a), lambda a, b: 0.5 + 0.5 * sign(a - b))
+def minimum(xp: Backend, a: Array, b: Array) -> Array:
+    """Return the smaller of a and b; equals share the derivative."""
+    return xp.minimum(a, b)
+
+
+@elementwise(lambda x, low, high: _inside(x, low, high))
+def _clip(xp: Backend, x: Array, *, low: float | None, high: float | None) -> Array:
+    return xp.clip(x, low, high)
+
+
+def clip(x: Value, low: float | None = None, high: float | None = None) -> Any:
+    """Return x limited to [low, high], two numbers or None; the derivative at a bound is 1."""
+    return _clip(x, low=low, high=high)
+
+
+def _inside(x: Value, low: float | None, high: float | None) -> Any:
+    above = x == x if low is None else x >= low
+    return above if high is None else above * (x <= high)
+
+
+@primitive(
+    None,
+    lambda g, condition: where(condition, g, 0),
+    lambda g, condition: where(condition, 0, g),
+)
+def where(xp: Backend, condition: Array, a: Array, b: Array) -> Array:
+    """Return a where the condition holds, else b; the gradient of what was not chosen is 0."""
+    return xp.where(condition, a, b)
+
+
+@elementwise(0)
+def floor(xp: Backend, x: Array) -> Array:
+    """Return the largest integer ≤ x; the derivative is 0."""
+    return xp.floor(x)
+
+
+@elementwise(0)
+def round(xp: Backend, x: Array) -> Array:
+    """Return the nearest integer, halves to even; the derivative is 0."""
+    return xp.round(x)
+
+
+# Comparisons: booleans, through which no gradient flows --------------------------------------------
+
+
+@elementwise()
+def equal(xp: Backend, a: Array, b: Array) -> Array:
+    """Return a = b."""
+    return xp.equal(a, b)
+
+
+@elementwise()
+def not_equal(xp: Backend, a: Array, b: Array) -> Array:
+    """Return a ≠ b."""
+    return xp.not_equal(a, b)
+
+
+@elementwise()
+def less(xp: Backend, a: Array, b: Array) -> Array:
+    """Return a < b."""
+    return xp.less(a, b)
+
+
+@elementwise()
+def less_equal(xp: Backend, a: Array, b: Array) -> Array:
+    """Return a ≤ b."""
+    return xp.less_equal(a, b)
+
+
+@elementwise()
+def greater(xp: Backend, a: Array, b: Array) -> Array:
+    """Return a > b."""
+    return xp.greater(a, b)
+
+
+@elementwise()
+def greater_equal(xp: Backend, a: Array, b: Array) -> Array:
+    """Return a ≥ b."""
+    return xp.greater_equal(a, b)
+
+
+@elementwise()
+def logical_and(xp: Backend, a: Array, b: Array) -> Array:
+    """Return a and b, elementwise."""
+    return xp.logical_and(a, b)
+
+
+@elementwise()
+def logical_or(xp: Backend, a: Array, b: Array) -> Array:
+    """Return a or b, elementwise."""
+    return xp.logical_or(a, b)
+
+
+@elementwise()
+def logical_not(xp: Backend, x: Array) -> Array:
+    """Return not x, elementwise."""
+    return xp.logical_not(x)
+
+
+@elementwise()
+def isfinite(xp: Backend, x: Array) -> Array:
+    """Say where x is neither NaN nor infinite."""
+    return xp.isfinite(x)
+
+
+@elementwise()
+def isnan(xp: Backend, x: Array) -> Array:
+    """Say where x is NaN."""
+    return xp.isnan(x)

@@ -1,0 +1,217 @@
+"""Products of matrices, and what is solved with them. The matrices are the last two axes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minigrad.ops.elementwise import mul
+from minigrad.ops.reduce import sum
+from minigrad.ops.shape import _expand, diagonal, mT, reshape, shape_of, swapaxes, tril, unsqueeze
+from minigrad.tensor import Array, Backend, ShapeError, Value, bilinear, primitive
+
+_MATMUL = "the last size of the left factor and the first of the right matrix must be equal"
+
+
+@bilinear(lambda g, b: _matmul(g, mT(b)), lambda g, a: _matmul(mT(a), g), shape_rule=_MATMUL)
+def _matmul(xp: Backend, a: Array, b: Array) -> Array:
+    return xp.matmul(a, b)
+
+
+def matmul(a: Value, b: Value) -> Any:
+    """Return the matrix product; vectors and batches as in NumPy's ``@``."""
+    left, right = shape_of(a), shape_of(b)
+    if len(left) > 1 and len(right) > 1:
+        if len(left) > 2 and len(right) == 2:  # one large product instead of many small ones
+            rows = reshape(a, (-1, left[-1])) if left[-1] else a
+            return reshape(_matmul(rows, b), (*left[:-1], right[-1]))
+        return _matmul(a, b)
+    if not left or not right:
+        raise ShapeError(f"matmul: shapes {left} and {right} do not fit; use * with a scalar")
+    if len(left) == 1 and len(right) == 1:
+        return reshape(_matmul(unsqueeze(a, 0), unsqueeze(b, 1)), ())
+    if len(left) == 1:
+        out = _matmul(unsqueeze(a, 0), b)
+        return reshape(out, (*shape_of(out)[:-2], right[-1]))
+    out = _matmul(a, unsqueeze(b, 1))
+    return reshape(out, shape_of(out)[:-1])
+
+
+def dot(a: Value, b: Value) -> Any:
+    """Return the inner product of two vectors, Σ aᵢbᵢ."""
+    if len(shape_of(a)) != 1 or shape_of(a) != shape_of(b):
+        raise ShapeError(
+            f"dot: two vectors of one length, not shapes {shape_of(a)} and {shape_of(b)}"
+        )
+    return matmul(a, b)
+
+
+def outer(a: Value, b: Value) -> Any:
+    """Return the matrix of products aᵢbⱼ of two vectors."""
+    return mul(reshape(a, (-1, 1)), reshape(b, (1, -1)))
+
+
+def trace(x: Value) -> Any:
+    """Return the sum of the diagonal."""
+    return sum(diagonal(x), -1)
+
+
+# Affine ------------------------------------------------------------------------------------------
+
+
+def _columns(x: Any) -> Any:
+    """Return x as a matrix with its last axis as columns."""
+    return x if x.ndim == 2 else x.reshape((-1, x.shape[-1]))
+
+
+@primitive(
+    lambda g, weight: matmul(g, weight),
+    lambda g, x: mT(_matmul(mT(_columns(x)), _columns(g))),
+    lambda g: sum(_columns(g), 0),
+    shape_rule="the last size of x and of the weight must be equal, the bias as long as the weight",
+)
+def _affine(xp: Backend, x: Array, weight: Array, bias: Array) -> Array:
+    out = xp.matmul(x, weight.T)
+    out += bias
+    return out
+
+
+def affine(x: Value, weight: Value, bias: Value = None) -> Any:
+    """Return x Wᵀ + b for x (…, in), W (out, in), b (out,): the linear layer, in one operation."""
+    return matmul(x, mT(weight)) if bias is None else _affine(x, weight, bias)
+
+
+# Einstein's sum ----------------------------------------------------------------------------------
+
+
+def _einsum_rule(g: Any, xs: list[Any], i: int, spec: str) -> Any:
+    """Return the gradient of operand i: the sum with that operand and the result exchanged."""
+    terms, result = spec.split("->")
+    operands = terms.split(",")
+    others = [(term, x) for j, (term, x) in enumerate(zip(operands, xs, strict=True)) if j != i]
+    known = set(result).union(*(term for term, _ in others)) if others else set(result)
+    target = "".join(letter for letter in operands[i] if letter in known)
+    text = ",".join([result, *(term for term, _ in others)]) + "->" + target
+    out = _einsum(g, *(x for _, x in others), spec=text)
+    if (
+        target != operands[i]
+    ):  # an index summed in this operand alone: the same for each of its values
+        shape = tuple(n if c in known else 1 for c, n in zip(operands[i], xs[i].shape, strict=True))
+        out = _expand(reshape(out, shape), shape=xs[i].shape)
+    return out
+
+
+@bilinear(_einsum_rule, shape_rule="an index has one size wherever it stands")
+def _einsum(xp: Backend, *xs: Array, spec: str) -> Array:
+    return xp.einsum(spec, *xs, optimize=len(xs) > 2)
+
+
+def einsum(spec: str, *xs: Value) -> Any:
+    """Return Einstein's sum, as ``numpy.einsum``: indices left of ``->`` and not right of it are summed."""
+    spec = _explicit(spec.replace(" ", ""), [len(shape_of(x)) for x in xs])
+    terms, result = spec.split("->")
+    names, operands = [], []
+    for term, x in zip(terms.split(","), xs, strict=True):
+        while len(set(term)) < len(term):  # an index twice in one operand is a diagonal
+            letter = next(c for c in term if term.count(c) > 1)
+            first = term.index(letter)
+            second = term.index(letter, first + 1)
+            x = swapaxes(swapaxes(x, second, -1), first, -2)
+            moved = list(term)
+            moved[second], moved[-1] = moved[-1], moved[second]
+            moved[first], moved[-2] = moved[-2], moved[first]
+            x, term = diagonal(x), "".join(moved[:-2]) + letter
+        names.append(term)
+        operands.append(x)
+    return _einsum(*operands, spec=",".join(names) + "->" + result)
+
+
+def _explicit(spec: str, ndims: list[int]) -> str:
+    """Return a specification with its result written out and every ellipsis given letters."""
+    terms, arrow, result = spec.partition("->")
+    names = terms.split(",")
+    if len(names) != len(ndims):
+        raise ShapeError(
+            f"einsum: {spec!r} names {len(names)} operands, and {len(ndims)} were given"
+        )
+    free = [c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if c not in spec]
+    width = 0
+    for i, (name, ndim) in enumerate(zip(names, ndims, strict=True)):
+        if "..." in name:
+            extra = ndim - len(name) + 3
+            width = width if width > extra else extra
+            names[i] = name.replace("...", "".join(free[:extra][::-1]) if extra else "")
+        if len(names[i]) != ndim:
+            raise ShapeError(
+                f"einsum: {name!r} names {len(names[i])} axes, and its operand has {ndim}"
+            )
+    ellipsis = "".join(free[:width][::-1])
+    joined = "".join(names)
+    if not arrow:
+        result = "..." + "".join(
+            sorted(c for c in set(joined) if joined.count(c) == 1 and c not in ellipsis)
+        )
+    return ",".join(names) + "->" + result.replace("...", ellipsis)
+
+
+# Solutions ---------------------------------------------------------------------------------------
+
+
+@primitive(
+    lambda g, a, out: -_matmul(_solve(mT(a), g), mT(out)),
+    lambda g, a: _solve(mT(a), g),
+    shape_rule="a square matrix, and as many rows on the right",
+)
+def _solve(xp: Backend, a: Array, b: Array) -> Array:
+    return xp.linalg.solve(a, b)
+
+
+def solve(a: Value, b: Value) -> Any:
+    """Return x with a x = b, for square a and b a vector or a matrix."""
+    if len(shape_of(b)) == 1:
+        return reshape(_solve(a, unsqueeze(b, 1)), shape_of(b))
+    return _solve(a, b)
+
+
+@primitive(lambda g, out: -_matmul(_matmul(mT(out), g), mT(out)), shape_rule="a square matrix")
+def inv(xp: Backend, x: Array) -> Array:
+    """Return the inverse."""
+    return xp.linalg.inv(x)
+
+
+def _cholesky_rule(g: Any, out: Any) -> Any:
+    """Return L⁻ᵀ Φ(Lᵀ g) L⁻¹ made symmetric, Φ the lower triangle with half the diagonal (Murray 2016)."""
+    middle = _matmul(mT(out), tril(g))
+    phi = tril(middle, 0) * 0.5 + tril(middle, -1) * 0.5
+    left = _solve(mT(out), phi)
+    full = mT(_solve(mT(out), mT(left)))
+    return 0.5 * (full + mT(full))
+
+
+@primitive(_cholesky_rule, shape_rule="a square matrix")
+def cholesky(xp: Backend, x: Array) -> Array:
+    """Return the lower-triangular L with L Lᵀ = x, for symmetric positive definite x."""
+    return xp.linalg.cholesky(x)
+
+
+@primitive(
+    lambda g, out, x: unsqueeze(unsqueeze(g * out, -1), -1) * mT(inv(x)),
+    shape_rule="a square matrix",
+)
+def det(xp: Backend, x: Array) -> Array:
+    """Return the determinant; the derivative, det(x) x⁻ᵀ, needs an invertible matrix."""
+    return xp.linalg.det(x)
+
+
+@primitive(lambda g, x: unsqueeze(unsqueeze(g, -1), -1) * mT(inv(x)), shape_rule="a square matrix")
+def _logabsdet(xp: Backend, x: Array) -> Array:
+    return xp.linalg.slogdet(x)[1]
+
+
+@primitive(lambda x: x * 0, shape_rule="a square matrix")
+def _signdet(xp: Backend, x: Array) -> Array:
+    return xp.linalg.slogdet(x)[0]
+
+
+def slogdet(x: Value) -> tuple[Any, Any]:
+    """Return the sign of the determinant and the logarithm of its absolute value."""
+    return _signdet(x), _logabsdet(x)

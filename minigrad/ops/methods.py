@@ -1,0 +1,85 @@
+"""The operators and methods of Tensor, by name: each is a function of this package."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minigrad.ops import elementwise, linalg, reduce, shape
+from minigrad.tensor import Tensor
+
+_OPERATORS = {
+    "add": elementwise.add,
+    "sub": elementwise.sub,
+    "mul": elementwise.mul,
+    "truediv": elementwise.div,
+    "pow": elementwise.pow,
+    "matmul": linalg.matmul,
+}
+
+_COMPARISONS = {
+    "lt": elementwise.less,
+    "le": elementwise.less_equal,
+    "gt": elementwise.greater,
+    "ge": elementwise.greater_equal,
+    "eq": elementwise.equal,
+    "ne": elementwise.not_equal,
+    "and": elementwise.logical_and,
+    "or": elementwise.logical_or,
+}
+
+_UNARY = {
+    "__neg__": elementwise.neg,
+    "__abs__": elementwise.abs,
+    "__invert__": elementwise.logical_not,
+    "__getitem__": shape.getitem,
+    "T": shape.transpose,
+    "mT": shape.mT,
+}
+
+_METHODS: dict[Any, tuple[str, ...]] = {
+    elementwise: (
+        "abs", "clip", "cos", "cosh", "erf", "exp", "expm1", "floor", "isfinite", "isnan", "log", "log1p",
+        "maximum", "minimum", "pow", "relu", "round", "sigmoid", "sign", "sin", "sinh", "softplus", "sqrt",
+        "square", "tan", "tanh",
+    ),
+    reduce: (
+        "all", "any", "argmax", "argmin", "cumsum", "log_softmax", "logsumexp", "max", "mean", "min", "norm",
+        "prod", "softmax", "std", "sum", "var",
+    ),
+    shape: (
+        "astype", "diagonal", "expand", "flatten", "flip", "gather", "permute", "reshape", "scatter_add",
+        "split", "squeeze", "swapaxes", "take", "transpose", "tril", "triu", "unsqueeze",
+    ),
+    linalg: ("dot", "matmul", "outer", "trace"),
+}  # fmt: skip
+
+
+def _reflected(function: Any) -> Any:
+    return lambda self, other: function(other, self)
+
+
+def _method(function: Any) -> Any:
+    """Return a function of the tensor; a Primitive is no function and would not bind."""
+
+    def method(self: Tensor, *arguments: Any, **keywords: Any) -> Any:
+        return function(self, *arguments, **keywords)
+
+    method.__name__ = function.__name__
+    method.__doc__ = function.__doc__
+    return method
+
+
+def attach() -> None:
+    """Give Tensor its operators and methods."""
+    for name, function in _OPERATORS.items():
+        setattr(Tensor, f"__{name}__", _method(function))
+        setattr(Tensor, f"__r{name}__", _reflected(function))
+    for name, function in _COMPARISONS.items():
+        setattr(Tensor, f"__{name}__", _method(function))
+    for name, function in _UNARY.items():
+        value = _method(function)
+        setattr(Tensor, name, property(value) if name in ("T", "mT") else value)
+    for module, names in _METHODS.items():
+        for name in names:
+            setattr(Tensor, name, _method(getattr(module, name)))
+    Tensor.__hash__ = object.__hash__  # type: ignore[method-assign]

@@ -1,0 +1,243 @@
+"""Reductions over axes: sums, extremes, log-sum-exp and its kin, norms.
+
+`axis` is an integer, a tuple of integers or None for all; `keepdims` leaves axes of size 1.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from minigrad.ops.elementwise import abs, exp, log, mul, power, sqrt, square, where
+from minigrad.ops.shape import (
+    Axis,
+    _expand,
+    axes,
+    concatenate,
+    flip,
+    getitem,
+    permute,
+    reshape,
+    shape_of,
+)
+from minigrad.tensor import Array, Backend, ShapeError, Value, linear, primitive
+
+
+def _kept(x: Any, axis: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of a reduction of x with its axes kept at size 1."""
+    return tuple(1 if a in axis else n for a, n in enumerate(x.shape))
+
+
+def _spread(g: Any, x: Any, axis: tuple[int, ...]) -> Any:
+    """Return a reduction's gradient over the shape of its input: the transpose of the sum."""
+    return _expand(g.reshape(_kept(x, axis)), shape=x.shape)
+
+
+@linear(lambda g, x, axis: _spread(g, x, axis))
+def _sum(xp: Backend, x: Array, *, axis: tuple[int, ...], keepdims: bool) -> Array:
+    return xp.sum(x, axis=axis, keepdims=keepdims)
+
+
+def sum(x: Value, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Return the sum over axes."""
+    return _sum(x, axis=axes(axis, len(shape_of(x)), "sum"), keepdims=keepdims)
+
+
+def _count(x: Value, axis: Axis, operation: str) -> int:
+    shape = shape_of(x)
+    return math.prod(shape[a] for a in axes(axis, len(shape), operation))
+
+
+def mean(x: Value, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Return the mean over axes."""
+    count = _count(x, axis, "mean")
+    return mul(sum(x, axis, keepdims), 1 / count if count else math.nan)
+
+
+def var(x: Value, axis: Axis = None, keepdims: bool = False, correction: float = 0) -> Any:
+    """Return the variance over axes, Σ(x - mean)² / (n - correction).
+
+    `correction` is 0 as in NumPy; PyTorch's default is 1.
+    """
+    count = _count(x, axis, "var") - correction
+    deviation = x - mean(x, axis, keepdims=True)
+    return mul(sum(square(deviation), axis, keepdims), 1 / count if count > 0 else math.nan)
+
+
+def _root(x: Value) -> Any:
+    """Return √x with derivative 0 at 0, where the slope of a norm has no value."""
+    positive = x > 0
+    return where(positive, sqrt(where(positive, x, 1)), 0)
+
+
+def std(x: Value, axis: Axis = None, keepdims: bool = False, correction: float = 0) -> Any:
+    """Return the standard deviation over axes, the root of `var`; its derivative at 0 is 0."""
+    return _root(var(x, axis, keepdims, correction))
+
+
+def prod(x: Value, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Return the product over axes, as a tree of products, so that zeros are like other numbers."""
+    shape = shape_of(x)
+    gone = axes(axis, len(shape), "prod")
+    kept = [a for a in range(len(shape)) if a not in gone]
+    x = reshape(
+        permute(x, (*gone, *kept)), (math.prod(shape[a] for a in gone), *(shape[a] for a in kept))
+    )
+    while (n := shape_of(x)[0]) > 1:
+        pairs = getitem(x, slice(0, n - n % 2, 2)) * getitem(x, slice(1, None, 2))
+        x = concatenate([pairs, getitem(x, slice(n - 1, None))]) if n % 2 else pairs
+    x = getitem(x, 0) if n else sum(x, 0) + 1
+    return reshape(x, tuple(1 if a in gone else m for a, m in enumerate(shape))) if keepdims else x
+
+
+# Extremes ----------------------------------------------------------------------------------------
+
+
+def _chosen(g: Any, out: Any, x: Any, axis: tuple[int, ...]) -> Any:
+    """Return the gradient of max or min: equals share it."""
+    kept = _kept(x, axis)
+    mask = (x == out.reshape(kept)).astype(g.dtype)
+    return mask * (g.reshape(kept) / _sum(mask, axis=axis, keepdims=True))
+
+
+_NONEMPTY = "an extreme needs at least one element"
+
+
+@primitive(lambda g, out, x, axis: _chosen(g, out, x, axis), shape_rule=_NONEMPTY)
+def _max(xp: Backend, x: Array, *, axis: tuple[int, ...], keepdims: bool) -> Array:
+    return xp.max(x, axis=axis, keepdims=keepdims)
+
+
+def max(x: Value, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Return the largest element over axes; equals share the derivative."""
+    return _max(x, axis=axes(axis, len(shape_of(x)), "max"), keepdims=keepdims)
+
+
+@primitive(lambda g, out, x, axis: _chosen(g, out, x, axis), shape_rule=_NONEMPTY)
+def _min(xp: Backend, x: Array, *, axis: tuple[int, ...], keepdims: bool) -> Array:
+    return xp.min(x, axis=axis, keepdims=keepdims)
+
+
+def min(x: Value, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Return the smallest element over axes; equals share the derivative."""
+    return _min(x, axis=axes(axis, len(shape_of(x)), "min"), keepdims=keepdims)
+
+
+@primitive(shape_rule=_NONEMPTY)
+def _argmax(xp: Backend, x: Array, *, axis: int | None, keepdims: bool) -> Array:
+    return xp.argmax(x, axis=axis, keepdims=keepdims)
+
+
+def argmax(x: Value, axis: int | None = None, keepdims: bool = False) -> Any:
+    """Return the integer position of the (first) largest element along an axis, or of all flattened."""
+    return _argmax(x, axis=axis, keepdims=keepdims)
+
+
+@primitive(shape_rule=_NONEMPTY)
+def _argmin(xp: Backend, x: Array, *, axis: int | None, keepdims: bool) -> Array:
+    return xp.argmin(x, axis=axis, keepdims=keepdims)
+
+
+def argmin(x: Value, axis: int | None = None, keepdims: bool = False) -> Any:
+    """Return the integer position of the (first) smallest element along an axis, or of all flattened."""
+    return _argmin(x, axis=axis, keepdims=keepdims)
+
+
+@primitive()
+def _any(xp: Backend, x: Array, *, axis: tuple[int, ...], keepdims: bool) -> Array:
+    return xp.any(x, axis=axis, keepdims=keepdims)
+
+
+def any(x: Value, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Say whether any element over axes is true."""
+    return _any(x, axis=axes(axis, len(shape_of(x)), "any"), keepdims=keepdims)
+
+
+@primitive()
+def _all(xp: Backend, x: Array, *, axis: tuple[int, ...], keepdims: bool) -> Array:
+    return xp.all(x, axis=axis, keepdims=keepdims)
+
+
+def all(x: Value, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Say whether all elements over axes are true."""
+    return _all(x, axis=axes(axis, len(shape_of(x)), "all"), keepdims=keepdims)
+
+
+# Log-sum-exp and its kin -------------------------------------------------------------------------
+
+
+def _shifted(xp: Backend, x: Array, axis: tuple[int, ...]) -> tuple[Array, Array]:
+    """Return x less its maximum, which cannot overflow, and that maximum (0 where infinite)."""
+    top = xp.max(x, axis=axis, keepdims=True)
+    if not xp.isfinite(top).all():
+        top = xp.where(xp.isfinite(top), top, 0)
+    return x - top, top
+
+
+@primitive(
+    lambda g, out, x, axis: g.reshape(_kept(x, axis)) * exp(x - out.reshape(_kept(x, axis))),
+    shape_rule=_NONEMPTY,
+)
+def _logsumexp(xp: Backend, x: Array, *, axis: tuple[int, ...], keepdims: bool) -> Array:
+    shifted, top = _shifted(xp, x, axis)
+    out = xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True)) + top
+    return out if keepdims else xp.squeeze(out, axis)
+
+
+def logsumexp(x: Value, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Return log Σ eˣ over axes, without overflow."""
+    return _logsumexp(x, axis=axes(axis, len(shape_of(x)), "logsumexp"), keepdims=keepdims)
+
+
+@primitive(
+    lambda g, out, axis: out * (g - _sum(g * out, axis=axis, keepdims=True)), shape_rule=_NONEMPTY
+)
+def _softmax(xp: Backend, x: Array, *, axis: tuple[int, ...]) -> Array:
+    weights = xp.exp(_shifted(xp, x, axis)[0])
+    return weights / xp.sum(weights, axis=axis, keepdims=True)
+
+
+def softmax(x: Value, axis: Axis = -1) -> Any:
+    """Return eˣ / Σ eˣ over an axis, without overflow."""
+    return _softmax(x, axis=axes(axis, len(shape_of(x)), "softmax"))
+
+
+@primitive(
+    lambda g, out, axis: g - exp(out) * _sum(g, axis=axis, keepdims=True), shape_rule=_NONEMPTY
+)
+def _log_softmax(xp: Backend, x: Array, *, axis: tuple[int, ...]) -> Array:
+    shifted = _shifted(xp, x, axis)[0]
+    return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
+
+
+def log_softmax(x: Value, axis: Axis = -1) -> Any:
+    """Return x - log Σ eˣ over an axis, without overflow."""
+    return _log_softmax(x, axis=axes(axis, len(shape_of(x)), "log_softmax"))
+
+
+# Sums of another kind ----------------------------------------------------------------------------
+
+
+@linear(lambda g, axis: flip(_cumsum(flip(g, axis), axis=axis), axis))
+def _cumsum(xp: Backend, x: Array, *, axis: int) -> Array:
+    return xp.cumsum(x, axis=axis)
+
+
+def cumsum(x: Value, axis: int) -> Any:
+    """Return the running sums along an axis."""
+    return _cumsum(x, axis=axes(axis, len(shape_of(x)), "cumsum")[0])
+
+
+def norm(x: Value, ord: float = 2, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Return the vector norm (Σ|x|ᵖ)^(1/p) over axes, p ≥ 1 or infinity; its derivative at 0 is 0."""
+    if ord == math.inf:
+        return max(abs(x), axis, keepdims)
+    if ord == 1:
+        return sum(abs(x), axis, keepdims)
+    if ord == 2:
+        return _root(sum(square(x), axis, keepdims))
+    if not ord > 1:
+        raise ShapeError(f"norm: ord is a number from 1 to infinity, not {ord!r}")
+    total = sum(power(abs(x), exponent=ord), axis, keepdims)
+    positive = total > 0
+    return where(positive, exp(log(where(positive, total, 1)) / ord), 0)

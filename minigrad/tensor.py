@@ -1,0 +1,745 @@
+"""Tensor, the node that says how it was made, the Primitive that made it, and the modes of recording.
+
+Floor 1. What is not here: the operations (`ops/`), which also give Tensor its operators and methods,
+and the sweep that walks the nodes backward (`autograd.py`).
+
+A Tensor is a value and, if it was computed from tensors that require a gradient, the node of the
+graph. Nodes point to nodes, never to the tensor they made: there is no cycle, so memory is freed with
+the last reference. A node keeps the values that its derivative rules read, and no others.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from minigrad import backend
+from minigrad.backend import Array as Array
+from minigrad.backend import Device, DeviceError
+
+Value = Any  # a Tensor, an array, or a Python number
+DType = Any  # a NumPy dtype, its name, or its scalar type
+Backend = ModuleType  # minigrad.backend.numpy or minigrad.backend.cupy
+
+_PACKAGE = str(Path(__file__).parent)
+_counter = itertools.count()
+
+
+class ShapeError(ValueError):
+    """Operands whose shapes do not fit the operation."""
+
+
+class AnomalyError(ArithmeticError):
+    """The first NaN or infinity, found by `detect_anomaly`."""
+
+
+class GraphError(RuntimeError):
+    """A graph that cannot be differentiated: freed, changed since, or never recorded."""
+
+
+# Modes -------------------------------------------------------------------------------------------
+
+
+class _Mode(threading.local):
+    """What this thread does beside computing: record the graph, look for anomalies."""
+
+    recording = True
+    anomaly = False
+
+
+mode = _Mode()
+
+
+@contextmanager
+def _set(name: str, value: bool) -> Iterator[None]:
+    before = getattr(mode, name)
+    setattr(mode, name, value)
+    try:
+        yield
+    finally:
+        setattr(mode, name, before)
+
+
+def no_grad() -> Any:
+    """Compute without recording: a context manager, and a decorator."""
+    return _set("recording", False)
+
+
+def enable_grad() -> Any:
+    """Record again inside `no_grad`: a context manager, and a decorator."""
+    return _set("recording", True)
+
+
+def is_grad_enabled() -> bool:
+    """Say whether this thread records the graph."""
+    return mode.recording
+
+
+def detect_anomaly() -> Any:
+    """Stop at the first NaN or infinity, forward or backward: a context manager, and a decorator.
+
+    Raises AnomalyError with the operation that made it and the line of the user's code that called
+    that operation. Every result is inspected, so computing is slower inside.
+    """
+    return _set("anomaly", True)
+
+
+def user_line() -> str:
+    """Return ``file:line (text)`` of the innermost caller outside this package."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    info = inspect.getframeinfo(frame)
+    text = info.code_context[0].strip() if info.code_context else ""
+    return f"{info.filename}:{info.lineno}" + (f" ({text})" if text else "")
+
+
+# Primitives --------------------------------------------------------------------------------------
+
+
+class Rule:
+    """The derivative of a primitive with respect to one input, called with just what it names.
+
+    A rule is a plain function. The names of its parameters say what it needs: ``g`` the incoming
+    gradient, ``out`` the result, an input's name that input, a keyword's name that keyword. What a
+    rule does not name is not kept for it.
+    """
+
+    __slots__ = ("function", "keys", "scale", "slots")
+
+    def __init__(self, rule: Any, inputs: list[str], elementwise: bool) -> None:
+        self.function: Callable[..., Any] | None = rule if callable(rule) else None
+        self.scale = None if callable(rule) else rule  # a constant partial derivative
+        names = list(inspect.signature(rule).parameters) if callable(rule) else []
+        frame = ["g", "out", *inputs]
+        self.slots = [frame.index(name) for name in names if name in frame]
+        self.keys = [name for name in names if name not in frame]
+        if self.keys != names[len(self.slots) :]:
+            raise TypeError(f"a rule names the operation's keywords last, not {names}")
+        if elementwise and self.function is not None:
+            partial = self.function
+            self.function = lambda g, *args, **keys: g * partial(*args, **keys)
+            self.slots.insert(0, 0)
+
+    def __call__(self, frame: list[Any], params: dict[str, Any]) -> Any:
+        """Return this input's gradient; `frame` is [g, out, *inputs]."""
+        if self.function is None:
+            g = frame[0]
+            return g if self.scale == 1 else g * self.scale
+        arguments = [frame[slot] for slot in self.slots]
+        if self.keys:
+            return self.function(*arguments, **{key: params[key] for key in self.keys})
+        return self.function(*arguments)
+
+
+class Primitive:
+    """One operation: its forward function and, for each input, one derivative rule.
+
+    Called with a Tensor among its inputs it returns a Tensor, recorded if an input requires a
+    gradient. Called with arrays and numbers only it returns an array: that is how one rule serves
+    first order (arrays, nothing recorded) and every higher order (tensors, recorded again).
+
+    The forward function takes the backend first, then the inputs by position and the parameters by
+    keyword. `kind` is one of
+
+    - ``elementwise``: a rule is the partial derivative ∂out/∂input, or a constant;
+    - ``linear``: a rule is the transpose; of its input it may read shape and dtype, not the value;
+    - ``bilinear``: a rule is the transpose in its input, reading the value of the other;
+    - ``general``: a rule is a vector-Jacobian product, reading what it names.
+
+    A rule of ``None`` marks an input (or, for all, an operation) that has no derivative.
+    """
+
+    def __init__(
+        self,
+        forward: Callable[..., Any],
+        kind: str,
+        rules: tuple[Any, ...],
+        view: bool,
+        shape_rule: str,
+    ) -> None:
+        signature = inspect.signature(forward)
+        names = list(signature.parameters.values())[1:]
+        self.__signature__ = signature.replace(parameters=names)
+        self.__name__ = forward.__name__.strip("_")
+        self.__doc__ = forward.__doc__
+        self.forward = forward
+        self.kind = kind
+        self.view = view
+        self.shape_rule = shape_rule
+        self.variadic = any(name.kind is name.VAR_POSITIONAL for name in names)
+        self.inputs = [name.name for name in names if name.kind is not name.KEYWORD_ONLY]
+        if self.variadic:
+            self.inputs.append("i")
+        named = [
+            None if rule is None else Rule(rule, self.inputs, kind == "elementwise")
+            for rule in rules
+        ]
+        self.rules: list[Rule | None] = named + [None] * (len(self.inputs) - len(named))
+        self.plans: dict[tuple[int, int], tuple[tuple[int, ...], bool]] = {}
+
+    def __repr__(self) -> str:
+        return f"<operation {self.__name__}>"
+
+    def rule(self, i: int) -> Rule | None:
+        """Return the rule of input `i`."""
+        return self.rules[0 if self.variadic else i]
+
+    def plan(self, tracked: int, count: int) -> tuple[tuple[int, ...], bool]:
+        """Return which inputs to keep and whether to keep the result, `tracked` being a bit set."""
+        kept: set[int] = set()
+        keep_out = False
+        for i in range(count):
+            rule = self.rule(i)
+            if rule is None or not tracked >> i & 1 or self.kind == "linear":
+                continue
+            reads = (
+                range(count) if self.variadic else [slot - 2 for slot in rule.slots if slot >= 2]
+            )
+            kept.update(j for j in reads if self.kind != "bilinear" or j != i)
+            keep_out |= 1 in rule.slots
+        return tuple(sorted(kept)), keep_out
+
+    def __call__(self, *inputs: Any, **params: Any) -> Any:
+        """Compute the result, and record it if an input requires a gradient."""
+        values = list(inputs)
+        tracked = 0
+        tensors = False
+        for i, x in enumerate(inputs):
+            if isinstance(x, Tensor):
+                tensors = True
+                values[i] = x.data
+                if x.requires_grad:
+                    tracked |= 1 << i
+        xp = backend.cpu if backend._cuda is None else backend.of(values)
+        try:
+            if not tensors:
+                return self.forward(xp, *values, **params)
+            for i, x in enumerate(values):
+                if not isinstance(x, xp.Array):
+                    values[i] = _operand(xp, x)
+            data = self.forward(xp, *values, **params)
+        except Exception as error:
+            raise self._explain(values, error) from None
+        if not isinstance(data, xp.Array):
+            data = xp.asarray(data)
+        if data.dtype.char == "d" and not _has_float64(values):
+            data = data.astype("float32")
+        out = Tensor.of(data)
+        if self.view:
+            out.version = inputs[0].version
+        if mode.anomaly:
+            _inspect(self, data, values)
+        if tracked and mode.recording and data.dtype.kind == "f":
+            self._record(out, inputs, values, tracked, params)
+        return out
+
+    def _record(
+        self,
+        out: Tensor,
+        inputs: tuple[Any, ...],
+        values: list[Any],
+        tracked: int,
+        params: dict[str, Any],
+    ) -> None:
+        """Make `out` a node of the graph that keeps what the rules of the tracked inputs read."""
+        key = (tracked, len(inputs))
+        plan = self.plans.get(key)
+        if plan is None:
+            plan = self.plans[key] = self.plan(*key)
+        kept, keep_out = plan
+        parents: list[Any] = []
+        versions = []
+        for i, x in enumerate(inputs):
+            parent = None
+            if tracked >> i & 1:
+                parent = x if x.node is None else x.node
+            if i in kept:
+                if isinstance(x, Tensor):
+                    versions.append(x.version)
+            else:
+                values[i] = parent
+            parents.append(parent)
+        if keep_out:
+            versions.append(out.version)
+        out.node = Node(self, parents, values, out.data, keep_out, params, versions)
+        out.requires_grad = True
+
+    def _explain(self, values: list[Any], error: Exception) -> Exception:
+        """Return the error that says what the user gave and what is legal, if the cause is known."""
+        arrays = [x for x in values if backend.is_array(x)]
+        devices = sorted({backend.device_of(x) for x in arrays})
+        if len(devices) > 1:
+            return DeviceError(
+                f"{self.__name__}: operands on {' and '.join(devices)}; move one with .to({devices[-1]!r})"
+            )
+        if isinstance(error, ValueError) and self.shape_rule and not isinstance(error, ShapeError):
+            shapes = " and ".join(str(x.shape) for x in arrays)
+            return ShapeError(
+                f"{self.__name__}: shapes {shapes} do not fit; {self.shape_rule} ({error})"
+            )
+        return error
+
+
+def _operand(xp: Backend, x: Any) -> Any:
+    """Return a constant operand as what the backend computes with."""
+    if isinstance(x, float):
+        return float(x)  # a NumPy float64 scalar is a number like any other, not a wish for float64
+    if isinstance(x, (int, complex)) or backend.is_array(x) or x is None:
+        return x
+    if isinstance(x, xp.generic):
+        return xp.asarray(x)
+    if isinstance(x, (list, tuple)):
+        return tensor(list(x), device="cpu" if xp is backend.cpu else "cuda").data
+    raise TypeError(
+        f"an operand is a Tensor, an array, a number or a list of numbers, not {type(x).__name__}"
+    )
+
+
+def _has_float64(values: list[Any]) -> bool:
+    """Say whether an operand is of float64, so that a result may be."""
+    return any(getattr(x, "dtype", None) == "float64" for x in values)
+
+
+def _inspect(op: Primitive, data: Array, values: list[Any]) -> None:
+    """Raise AnomalyError if `data` has a NaN or an infinity."""
+    xp = backend.of((data,))
+    if data.dtype.kind == "f" and not bool(xp.isfinite(data).all()):
+        shapes = ", ".join(str(getattr(x, "shape", x)) for x in values)
+        raise AnomalyError(
+            f"forward: {op.__name__} of {shapes} made a NaN or an infinity; called at {user_line()}"
+        )
+
+
+def _definition(
+    kind: str, rules: tuple[Any, ...], view: bool, shape_rule: str
+) -> Callable[..., Primitive]:
+    return lambda forward: Primitive(forward, kind, rules, view, shape_rule)
+
+
+_BROADCAST = "sizes are compared from the right, and two sizes must be equal or one of them 1"
+
+
+def elementwise(*partials: Any, shape_rule: str = _BROADCAST) -> Callable[..., Primitive]:
+    """Define an elementwise operation by ∂out/∂input, one for each input: a function or a constant."""
+    return _definition("elementwise", partials, False, shape_rule)
+
+
+def linear(transpose: Any, view: bool = False, shape_rule: str = "") -> Callable[..., Primitive]:
+    """Define an operation linear in its input (or inputs, ``*xs``) by its transpose.
+
+    `view` says that the result may share memory with the input.
+    """
+    return _definition("linear", (transpose,), view, shape_rule)
+
+
+def bilinear(*transposes: Any, shape_rule: str = "") -> Callable[..., Primitive]:
+    """Define an operation linear in each of its two inputs by its two transposes."""
+    return _definition("bilinear", transposes, False, shape_rule)
+
+
+def primitive(*rules: Any, shape_rule: str = "") -> Callable[..., Primitive]:
+    """Define any other operation by a vector-Jacobian product for each input."""
+    return _definition("general", rules, False, shape_rule)
+
+
+class Node:
+    """How a tensor was made: the operation, the parents, the values that its rules read.
+
+    A parent is a Node, a leaf Tensor, or None for a constant. Where a value is not kept, its place
+    holds the parent, which knows the shape and the dtype.
+    """
+
+    __slots__ = (
+        "dtype", "freed", "hooks", "line", "op", "order", "out", "params", "parents", "shape", "stamp",
+        "values", "versions",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        op: Primitive,
+        parents: list[Any],
+        values: list[Any],
+        data: Array,
+        keep_out: bool,
+        params: dict[str, Any],
+        versions: list[list[int]],
+    ) -> None:
+        self.op = op
+        self.parents = parents
+        self.values = values
+        self.out = data if keep_out else None
+        self.params = params
+        self.shape = data.shape
+        self.dtype = data.dtype
+        self.order = next(_counter)
+        self.versions = versions
+        self.stamp = sum([version[0] for version in versions])
+        self.hooks: list[Callable[[Any], Any]] | None = None
+        self.line = user_line() if mode.anomaly else ""
+        self.freed = False
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes of the tensor that this node made."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements of the tensor that this node made."""
+        size = 1
+        for length in self.shape:
+            size *= length
+        return size
+
+    def kept(self) -> list[Array]:
+        """Return the arrays that this node keeps alive for its rules."""
+        arrays = [x for x in self.values if backend.is_array(x)]
+        return arrays if self.out is None else [*arrays, self.out]
+
+    def check(self) -> None:
+        """Raise GraphError if the graph was freed or a kept value was modified in place."""
+        if self.freed:
+            raise GraphError(
+                f"the graph was freed when it was differentiated the first time (at {self.op.__name__}); "
+                "to do it twice, call backward(retain_graph=True) the first time"
+            )
+        if self.versions and sum([version[0] for version in self.versions]) != self.stamp:
+            shapes = ", ".join(str(x.shape) for x in self.kept())
+            raise GraphError(
+                f"a value that {self.op.__name__} kept for its derivative (one of shape {shapes}) was "
+                "modified in place since; differentiate before the change (before optimizer.step()), "
+                "or change a copy"
+            )
+
+    def free(self) -> None:
+        """Let go of everything kept."""
+        self.freed = True
+        self.parents = []
+        self.values = []
+        self.out = None
+        self.versions = []
+
+
+# Tensor ------------------------------------------------------------------------------------------
+
+
+class Tensor:
+    """An array that remembers how it was computed, if a gradient is wanted.
+
+    Made by `mg.tensor` and by operations. Operators, methods and functions follow NumPy's
+    broadcasting and promotion, except that a result is float64 only if an operand is.
+
+    - ``data``: the array of the backend; changing it behind the tensor's back is not noticed.
+    - ``requires_grad``: whether gradients flow to it; ``grad``: where `backward` adds them.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_grad",
+        "data",
+        "hooks",
+        "name",
+        "node",
+        "requires_grad",
+        "version",
+    )
+    __array_ufunc__ = None  # array + tensor is Tensor.__radd__'s, not NumPy's element by element
+    __hash__ = object.__hash__
+
+    data: Array
+    node: Node | None
+    version: list[int]  # one cell, shared by all tensors that share the memory
+
+    def __init__(self, data: Any, requires_grad: bool = False, dtype: DType = None) -> None:
+        self.data = _array(data, dtype, None)
+        self._grad: Tensor | None = None
+        self.node = None
+        self.hooks: list[Callable[[Any], Any]] | None = None
+        self.version = [0]
+        self.name: str | None = None
+        self.requires_grad = False
+        if requires_grad:
+            self.requires_grad_()
+
+    @classmethod
+    def of(cls, data: Array, node: Node | None = None) -> Tensor:
+        """Return a tensor around an array as it is."""
+        self = Tensor.__new__(Tensor)
+        self.data = data
+        self._grad = None
+        self.node = node
+        self.hooks = None
+        self.version = [0]
+        self.name = None
+        self.requires_grad = node is not None
+        return self
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each axis."""
+        return self.data.shape  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype of the elements."""
+        return self.data.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self.data.ndim  # type: ignore[no-any-return]
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self.data.size  # type: ignore[no-any-return]
+
+    @property
+    def device(self) -> Device:
+        """Where the array lives: ``"cpu"``, ``"cuda:0"``, …"""
+        return backend.device_of(self.data)
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether the user made it, rather than a recorded operation."""
+        return self.node is None
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that `backward` has accumulated, a Tensor of this shape and dtype, or None."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if value is not None:
+            value = (
+                value
+                if isinstance(value, Tensor)
+                else Tensor.of(_array(value, self.dtype, self.device))
+            )
+            if value.shape != self.shape:
+                raise ShapeError(
+                    f"a gradient of shape {value.shape} for a tensor of shape {self.shape}"
+                )
+            if value.device != self.device:
+                raise DeviceError(f"a gradient on {value.device} for a tensor on {self.device}")
+            if value.dtype != self.dtype:
+                value = value.astype(self.dtype)
+        self._grad = value
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Ask for gradients of this leaf (or no longer), and return it."""
+        if self.node is not None:
+            raise GraphError(
+                "requires_grad belongs to leaves; use .detach() to cut this tensor off its graph"
+            )
+        if requires_grad and self.data.dtype.kind != "f":
+            raise TypeError(
+                f"only floating tensors can require gradients, not {self.dtype}; use .astype(mg.float32)"
+            )
+        self.requires_grad = requires_grad
+        return self
+
+    def register_hook(self, hook: Callable[[Tensor], Any]) -> Callable[[], None]:
+        """Call ``hook(gradient)`` whenever this tensor's gradient is complete; return a remover.
+
+        What the hook returns, if anything, replaces the gradient.
+        """
+        if not self.requires_grad:
+            raise GraphError("a hook waits for a gradient, and this tensor requires none")
+        owner: Any = self if self.node is None else self.node
+        owner.hooks = owner.hooks or []
+        hooks = owner.hooks
+        hooks.append(hook)
+        return lambda: hooks.remove(hook)
+
+    def detach(self) -> Tensor:
+        """Return a tensor on the same memory that gradients do not pass."""
+        out = Tensor.of(self.data)
+        out.version = self.version
+        return out
+
+    def numpy(self) -> Any:
+        """Return the value as a NumPy array: on ``"cpu"`` the same memory.
+
+        The array is read-only if gradients flow to this tensor, so that a change cannot go unnoticed.
+        """
+        array = backend.of((self.data,)).to_host(self.data)
+        if self.requires_grad:
+            array = array.view()
+            array.flags.writeable = False
+        return array
+
+    def item(self) -> Any:
+        """Return the only element as a Python number."""
+        if self.size != 1:
+            raise ValueError(f"item() needs one element, and the shape is {self.shape}")
+        return self.data.item()
+
+    def tolist(self) -> Any:
+        """Return the value as nested lists of Python numbers."""
+        return self.data.tolist()
+
+    def modified(self) -> None:
+        """Note that the value was changed in place; graphs that kept it will refuse to be used."""
+        self.version[0] += 1
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        array = self.numpy()
+        return array.astype(dtype) if dtype is not None or copy else array
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise TypeError("a tensor of shape () has no length")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ValueError(
+                f"the truth of a tensor of shape {self.shape} is ambiguous; use .any(), .all() or one element"
+            )
+        return bool(self.data.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iu":
+            raise TypeError(f"an index is an integer, not a tensor of {self.dtype}")
+        return int(self.item())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else repr(self)
+
+    def __repr__(self) -> str:
+        host = backend.of((self.data,)).to_host(self.data)
+        text = backend.cpu.array2string(host, prefix="tensor(", separator=", ")
+        notes = [str(self.dtype)] if self.dtype != "float32" else []
+        notes += [f'device="{self.device}"'] if self.device != "cpu" else []
+        notes += [f"op={self.node.op.__name__}"] if self.node is not None else []
+        notes += ["requires_grad=True"] if self.requires_grad and self.node is None else []
+        return f"tensor({', '.join([text, *notes])})"
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        graph = self.requires_grad or (isinstance(value, Tensor) and value.requires_grad)
+        if graph and (mode.recording or self.node is not None):
+            raise GraphError(
+                "item assignment on a tensor that gradients flow through cannot be differentiated; use "
+                "mg.where(mask, value, x) or mg.scatter_add, or assign to a leaf inside mg.no_grad()"
+            )
+        index = tuple(map(_raw, index)) if isinstance(index, tuple) else _raw(index)
+        self.data[index] = _raw(value)
+        self.modified()
+
+    def _in_place(self, function: Callable[[Any, Any], Any], other: Any) -> Tensor:
+        """Change the memory where no gradient is lost by it, else return a new tensor."""
+        if mode.recording and self.requires_grad and self.node is None:
+            raise GraphError(
+                "changing a leaf that requires a gradient in place would escape the graph; "
+                "do it inside mg.no_grad()"
+            )
+        if mode.recording and (
+            self.requires_grad or (isinstance(other, Tensor) and other.requires_grad)
+        ):
+            return function(self, other)  # type: ignore[no-any-return]
+        xp = backend.of((self.data,))
+        xp.copyto(self.data, function(self.data, _raw(other)), casting="same_kind")
+        self.modified()
+        return self
+
+    def __iadd__(self, other: Value) -> Tensor:
+        return self._in_place(lambda a, b: a + b, other)
+
+    def __isub__(self, other: Value) -> Tensor:
+        return self._in_place(lambda a, b: a - b, other)
+
+    def __imul__(self, other: Value) -> Tensor:
+        return self._in_place(lambda a, b: a * b, other)
+
+    def __itruediv__(self, other: Value) -> Tensor:
+        return self._in_place(lambda a, b: a / b, other)
+
+    if TYPE_CHECKING:  # given their bodies by minigrad.ops and minigrad.autograd, one floor up
+
+        def __getattr__(self, name: str) -> Any: ...
+        def __getitem__(self, index: Any) -> Tensor: ...
+        def backward(
+            self,
+            gradient: Any = None,
+            retain_graph: bool | None = None,
+            create_graph: bool = False,
+        ) -> None: ...
+        def __add__(self, other: Value) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+
+        __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __add__
+        __pow__ = __rpow__ = __matmul__ = __rmatmul__ = __lt__ = __le__ = __gt__ = __ge__ = __add__
+
+
+def _raw(value: Any) -> Any:
+    return value.data if isinstance(value, Tensor) else value
+
+
+def _array(data: Any, dtype: DType, device: Device | None) -> Array:
+    """Return `data` as an array: of its own dtype if it has one, else float32, int64 or bool."""
+    if isinstance(data, Tensor):
+        data = data.data
+    where = backend.canonical(
+        device or (backend.device_of(data) if backend.is_array(data) else "cpu")
+    )
+    xp = backend.get(where)
+    if not backend.is_array(data):
+        host = backend.cpu
+        if isinstance(data, (list, tuple)):
+            data = _untensor(data)
+        typed = hasattr(data, "__array__") or hasattr(data, "__array_interface__")
+        try:
+            data = host.array(data)
+        except ValueError as error:
+            raise ShapeError(f"the nested lists are ragged ({error})") from None
+        if data.dtype.kind not in "fiub":
+            raise TypeError(f"a tensor holds real numbers or booleans, not {data.dtype}")
+        if data.dtype == "float64" and not typed and dtype is None:
+            data = data.astype("float32")
+        data = xp.from_host(data, where)
+    elif backend.device_of(data) != where:
+        data = xp.from_host(backend.of((data,)).to_host(data), where)
+    return data if dtype is None else data.astype(dtype, copy=False)
+
+
+def _untensor(data: Any) -> Any:
+    if isinstance(data, (list, tuple)):
+        return [_untensor(item) for item in data]
+    return data.numpy() if isinstance(data, Tensor) else data
+
+
+def tensor(
+    data: Any, requires_grad: bool = False, dtype: DType = None, device: Device | None = None
+) -> Tensor:
+    """Return a tensor that holds a copy of `data`.
+
+    `data` is a number, a nested list, an array or a tensor. An array keeps its dtype; Python floats
+    become float32, integers int64. `device` is ``"cpu"``, ``"cuda"``, ``"cuda:1"``, …
+
+    Raises ShapeError for ragged lists, TypeError for data that is not real numbers or for an integer
+    dtype with `requires_grad`, DeviceError for a device that is not there.
+    """
+    array = _array(data, dtype, device)
+    source = _raw(data)
+    if backend.is_array(source) and (array is source or array.base is not None):
+        array = array.copy()
+    return Tensor.of(array).requires_grad_(requires_grad)
