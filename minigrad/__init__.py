@@ -16,11 +16,18 @@ from minigrad.creation import (
     zeros_like,
 )
 from minigrad.func import grad, hessian, hvp, jacobian, value_and_grad, vjp
+from minigrad.mode import (
+    AnomalyError,
+    GraphError,
+    ShapeError,
+    detect_anomaly,
+    enable_grad,
+    is_grad_enabled,
+    no_grad,
+)
 from minigrad.ops import *  # noqa: F403  (the operations, by their names in ops.__all__)
 from minigrad.random import manual_seed
-from minigrad.tensor import (
-    AnomalyError, GraphError, ShapeError, Tensor, detect_anomaly, enable_grad, is_grad_enabled, no_grad, tensor,
-)  # fmt: skip
+from minigrad.tensor import Tensor, tensor
 
 __version__ = "0.1.0"
 

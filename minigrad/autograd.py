@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from minigrad import backend
+from minigrad.mode import AnomalyError, GraphError, ShapeError, mode, no_grad
 from minigrad.ops import sum_to
-from minigrad.tensor import AnomalyError, GraphError, Node, ShapeError, Tensor, mode, no_grad
+from minigrad.tensor import Node, Tensor
 
 Parent = Any  # a Node or a leaf Tensor
 

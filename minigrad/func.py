@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from minigrad import autograd
+from minigrad.mode import GraphError, ShapeError, enable_grad, mode
 from minigrad.ops import reshape, stack
-from minigrad.tensor import GraphError, ShapeError, Tensor, enable_grad, mode, tensor
+from minigrad.tensor import Tensor, tensor
 
 Tree = Any  # a Tensor, or lists, tuples and dictionaries of trees
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import cupy as cp
 
-Array = cp.ndarray
+Array: Any = cp.ndarray
 
 
 def __getattr__(name: str) -> Any:
@@ -29,18 +29,18 @@ def unavailable() -> str:
     return "" if count else "CuPy is installed, but found no GPU"
 
 
-def device_of(array: Array) -> str:
+def device_of(array: Any) -> str:
     """Return the name of the device that holds `array`."""
     return f"cuda:{array.device.id}"
 
 
-def from_host(array: Any, device: str) -> Array:
+def from_host(array: Any, device: str) -> Any:
     """Copy a NumPy array to `device`."""
     with cp.cuda.Device(int(device[5:])):
         return cp.asarray(array)
 
 
-def to_host(array: Array) -> Any:
+def to_host(array: Any) -> Any:
     """Copy an array into host memory, as a NumPy array."""
     return cp.asnumpy(array)
 
@@ -55,22 +55,22 @@ def generator(seed: int | None) -> Any:
     return cp.random.default_rng(seed)
 
 
-def scatter_add(array: Array, index: Any, values: Array) -> None:
+def scatter_add(array: Any, index: Any, values: Any) -> None:
     """Add `values` into ``array[index]`` in place; an index that occurs twice adds twice."""
     cp.add.at(array, index, values)
 
 
-def sum(array: Array, axis: Any = None, keepdims: bool = False) -> Array:
+def sum(array: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Sum over axes."""
     return cp.sum(array, axis=axis, keepdims=keepdims)
 
 
-def relu(array: Array) -> Array:
+def relu(array: Any) -> Any:
     """Return max(array, 0)."""
     return cp.maximum(array, 0)
 
 
-def erf(array: Array) -> Array:
+def erf(array: Any) -> Any:
     """Return the error function, elementwise."""
     from cupyx.scipy import special
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray
+Array: Any = np.ndarray
 
 
 def __getattr__(name: str) -> Any:
@@ -27,17 +27,17 @@ def unavailable() -> str:
     return ""
 
 
-def device_of(array: Array) -> str:
+def device_of(array: Any) -> str:
     """Return the name of the device that holds `array`."""
     return "cpu"
 
 
-def from_host(array: np.ndarray, device: str) -> Array:
+def from_host(array: np.ndarray, device: str) -> Any:
     """Copy a NumPy array to `device`; here it is there already."""
     return array
 
 
-def to_host(array: Array) -> np.ndarray:
+def to_host(array: Any) -> np.ndarray:
     """Copy an array into host memory; here it is there already."""
     return array
 
@@ -51,7 +51,7 @@ def generator(seed: int | None) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def scatter_add(array: Array, index: Any, values: Array) -> None:
+def scatter_add(array: Any, index: Any, values: Any) -> None:
     """Add `values` into ``array[index]`` in place; an index that occurs twice adds twice."""
     if _distinct(index):
         array[index] += values
@@ -65,7 +65,7 @@ def _distinct(index: Any) -> bool:
     return all(part is None or part is Ellipsis or isinstance(part, (int, slice)) for part in parts)
 
 
-def sum(array: Array, axis: Any = None, keepdims: bool = False) -> Array:
+def sum(array: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Sum over axes; sums of the columns or rows of a float matrix go through the BLAS.
 
     On 128 × 512 float32, a matrix-vector product takes half the time of ``np.sum`` along either axis.
@@ -80,7 +80,7 @@ def sum(array: Array, axis: Any = None, keepdims: bool = False) -> Array:
     return np.add.reduce(array, axis=axis, keepdims=keepdims)
 
 
-def relu(array: Array) -> Array:
+def relu(array: Any) -> Any:
     """Return max(array, 0); against a row of zeros, twice as fast as against a scalar."""
     if array.ndim == 0:
         return np.maximum(array, array.dtype.type(0))
@@ -88,17 +88,17 @@ def relu(array: Array) -> Array:
 
 
 @functools.cache
-def _erf_series(limit: float, degree: int) -> Array:
+def _erf_series(limit: float, degree: int) -> Any:
     """Return Chebyshev coefficients of erf(√u)/√u for u in [0, limit²], computed, not typed in."""
 
-    def sample(nodes: Array) -> Array:
+    def sample(nodes: Any) -> Any:
         roots = np.sqrt((nodes + 1) * (limit * limit / 2)).tolist()
         return np.array([math.erf(root) / root for root in roots])
 
     return np.polynomial.chebyshev.chebinterpolate(sample, degree)
 
 
-def erf(array: Array) -> Array:
+def erf(array: Any) -> Any:
     """Return the error function, elementwise, as x·C(x²) with a Chebyshev series C.
 
     NumPy has none. The absolute error is below 3e-7 in float32 and 1e-14 in float64; the relative

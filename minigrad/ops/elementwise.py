@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from minigrad.tensor import Array, Backend, Value, elementwise, primitive
-
+from minigrad.primitive import Array, Backend, elementwise, primitive
+from minigrad.tensor import Value
 
 # Arithmetic --------------------------------------------------------------------------------------
 

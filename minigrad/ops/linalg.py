@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from minigrad.mode import ShapeError
 from minigrad.ops.elementwise import mul
 from minigrad.ops.reduce import sum
 from minigrad.ops.shape import _expand, diagonal, mT, reshape, shape_of, swapaxes, tril, unsqueeze
-from minigrad.tensor import Array, Backend, ShapeError, Value, bilinear, primitive
+from minigrad.primitive import Array, Backend, bilinear, primitive
+from minigrad.tensor import Value
 
 _MATMUL = "the last size of the left factor and the first of the right matrix must be equal"
 

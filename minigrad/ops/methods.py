@@ -82,4 +82,4 @@ def attach() -> None:
     for module, names in _METHODS.items():
         for name in names:
             setattr(Tensor, name, _method(getattr(module, name)))
-    Tensor.__hash__ = object.__hash__  # type: ignore[method-assign]
+    Tensor.__hash__ = object.__hash__  # defining __eq__ took it away

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from minigrad.mode import ShapeError
 from minigrad.ops.elementwise import abs, exp, log, mul, power, sqrt, square, where
 from minigrad.ops.shape import (
     Axis,
@@ -20,7 +21,8 @@ from minigrad.ops.shape import (
     reshape,
     shape_of,
 )
-from minigrad.tensor import Array, Backend, ShapeError, Value, linear, primitive
+from minigrad.primitive import Array, Backend, linear, primitive
+from minigrad.tensor import Value
 
 
 def _kept(x: Any, axis: tuple[int, ...]) -> tuple[int, ...]:

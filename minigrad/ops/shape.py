@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from minigrad import backend
+from minigrad.mode import ShapeError
 from minigrad.ops.elementwise import add
-from minigrad.tensor import Array, Backend, ShapeError, Tensor, Value, linear
+from minigrad.primitive import Array, Backend, linear
+from minigrad.tensor import Tensor, Value
 
 Axis = int | tuple[int, ...] | None
 

@@ -1,0 +1,265 @@
+"""Primitive: an operation and its derivative rules, and the four ways to state a derivative.
+
+Floor 1. The operations themselves are in `ops/`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from minigrad import backend
+from minigrad.backend import Array as Array
+from minigrad.backend import DeviceError
+from minigrad.mode import AnomalyError, ShapeError, mode, user_line
+from minigrad.tensor import Node, Tensor, tensor
+
+Backend = ModuleType  # minigrad.backend.numpy or minigrad.backend.cupy
+
+
+class Rule:
+    """The derivative of a primitive with respect to one input, called with just what it names.
+
+    A rule is a plain function. The names of its parameters say what it needs: ``g`` the incoming
+    gradient, ``out`` the result, an input's name that input, a keyword's name that keyword. What a
+    rule does not name is not kept for it.
+    """
+
+    __slots__ = ("function", "keys", "scale", "slots")
+
+    def __init__(self, rule: Any, inputs: list[str], elementwise: bool) -> None:
+        self.function: Callable[..., Any] | None = rule if callable(rule) else None
+        self.scale = None if callable(rule) else rule  # a constant partial derivative
+        names = list(inspect.signature(rule).parameters) if callable(rule) else []
+        frame = ["g", "out", *inputs]
+        self.slots = [frame.index(name) for name in names if name in frame]
+        self.keys = [name for name in names if name not in frame]
+        if self.keys != names[len(self.slots) :]:
+            raise TypeError(f"a rule names the operation's keywords last, not {names}")
+        if elementwise and self.function is not None:
+            partial = self.function
+            self.function = lambda g, *args, **keys: g * partial(*args, **keys)
+            self.slots.insert(0, 0)
+
+    def __call__(self, frame: list[Any], params: dict[str, Any]) -> Any:
+        """Return this input's gradient; `frame` is [g, out, *inputs]."""
+        if self.function is None:
+            g = frame[0]
+            return g if self.scale == 1 else g * self.scale
+        arguments = [frame[slot] for slot in self.slots]
+        if self.keys:
+            return self.function(*arguments, **{key: params[key] for key in self.keys})
+        return self.function(*arguments)
+
+
+class Primitive:
+    """One operation: its forward function and, for each input, one derivative rule.
+
+    Called with a Tensor among its inputs it returns a Tensor, recorded if an input requires a
+    gradient. Called with arrays and numbers only it returns an array: that is how one rule serves
+    first order (arrays, nothing recorded) and every higher order (tensors, recorded again).
+
+    The forward function takes the backend first, then the inputs by position and the parameters by
+    keyword. `kind` is one of
+
+    - ``elementwise``: a rule is the partial derivative ∂out/∂input, or a constant;
+    - ``linear``: a rule is the transpose; of its input it may read shape and dtype, not the value;
+    - ``bilinear``: a rule is the transpose in its input, reading the value of the other;
+    - ``general``: a rule is a vector-Jacobian product, reading what it names.
+
+    A rule of ``None`` marks an input (or, for all, an operation) that has no derivative.
+    """
+
+    def __init__(
+        self,
+        forward: Callable[..., Any],
+        kind: str,
+        rules: tuple[Any, ...],
+        view: bool,
+        shape_rule: str,
+    ) -> None:
+        signature = inspect.signature(forward)
+        names = list(signature.parameters.values())[1:]
+        self.__signature__ = signature.replace(parameters=names)
+        self.__name__ = forward.__name__.strip("_")
+        self.__doc__ = forward.__doc__
+        self.forward = forward
+        self.kind = kind
+        self.view = view
+        self.shape_rule = shape_rule
+        self.variadic = any(name.kind is name.VAR_POSITIONAL for name in names)
+        self.inputs = [name.name for name in names if name.kind is not name.KEYWORD_ONLY]
+        if self.variadic:
+            self.inputs.append("i")
+        named = [
+            None if rule is None else Rule(rule, self.inputs, kind == "elementwise")
+            for rule in rules
+        ]
+        self.rules: list[Rule | None] = named + [None] * (len(self.inputs) - len(named))
+        self.plans: dict[tuple[int, int], tuple[tuple[int, ...], bool]] = {}
+
+    def __repr__(self) -> str:
+        return f"<operation {self.__name__}>"
+
+    def rule(self, i: int) -> Rule | None:
+        """Return the rule of input `i`."""
+        return self.rules[0 if self.variadic else i]
+
+    def plan(self, tracked: int, count: int) -> tuple[tuple[int, ...], bool]:
+        """Return which inputs to keep and whether to keep the result, `tracked` being a bit set."""
+        kept: set[int] = set()
+        keep_out = False
+        for i in range(count):
+            rule = self.rule(i)
+            if rule is None or not tracked >> i & 1 or self.kind == "linear":
+                continue
+            reads = (
+                range(count) if self.variadic else [slot - 2 for slot in rule.slots if slot >= 2]
+            )
+            kept.update(j for j in reads if self.kind != "bilinear" or j != i)
+            keep_out |= 1 in rule.slots
+        return tuple(sorted(kept)), keep_out
+
+    def __call__(self, *inputs: Any, **params: Any) -> Any:
+        """Compute the result, and record it if an input requires a gradient."""
+        values = list(inputs)
+        tracked = 0
+        tensors = False
+        for i, x in enumerate(inputs):
+            if isinstance(x, Tensor):
+                tensors = True
+                values[i] = x.data
+                if x.requires_grad:
+                    tracked |= 1 << i
+        xp = backend.cpu if backend._cuda is None else backend.of(values)
+        try:
+            if not tensors:
+                return self.forward(xp, *values, **params)
+            for i, x in enumerate(values):
+                if not isinstance(x, xp.Array):
+                    values[i] = _operand(xp, x)
+            data = self.forward(xp, *values, **params)
+        except Exception as error:
+            raise self._explain(values, error) from None
+        if not isinstance(data, xp.Array):
+            data = xp.asarray(data)
+        if data.dtype.char == "d" and not _has_float64(values):
+            data = data.astype("float32")
+        out = Tensor.of(data)
+        if self.view:
+            out.version = inputs[0].version
+        if mode.anomaly:
+            _inspect(self, data, values)
+        if tracked and mode.recording and data.dtype.kind == "f":
+            self._record(out, inputs, values, tracked, params)
+        return out
+
+    def _record(
+        self,
+        out: Tensor,
+        inputs: tuple[Any, ...],
+        values: list[Any],
+        tracked: int,
+        params: dict[str, Any],
+    ) -> None:
+        """Make `out` a node of the graph that keeps what the rules of the tracked inputs read."""
+        key = (tracked, len(inputs))
+        plan = self.plans.get(key)
+        if plan is None:
+            plan = self.plans[key] = self.plan(*key)
+        kept, keep_out = plan
+        parents: list[Any] = []
+        versions = []
+        for i, x in enumerate(inputs):
+            parent = None
+            if tracked >> i & 1:
+                parent = x if x.node is None else x.node
+            if i in kept:
+                if isinstance(x, Tensor):
+                    versions.append(x.version)
+            else:
+                values[i] = parent
+            parents.append(parent)
+        if keep_out:
+            versions.append(out.version)
+        out.node = Node(self, parents, values, out.data, keep_out, params, versions)
+        out.requires_grad = True
+
+    def _explain(self, values: list[Any], error: Exception) -> Exception:
+        """Return the error that says what the user gave and what is legal, if the cause is known."""
+        arrays = [x for x in values if backend.is_array(x)]
+        devices = sorted({backend.device_of(x) for x in arrays})
+        if len(devices) > 1:
+            return DeviceError(
+                f"{self.__name__}: operands on {' and '.join(devices)}; move one with .to({devices[-1]!r})"
+            )
+        if isinstance(error, ValueError) and self.shape_rule and not isinstance(error, ShapeError):
+            shapes = " and ".join(str(x.shape) for x in arrays)
+            return ShapeError(
+                f"{self.__name__}: shapes {shapes} do not fit; {self.shape_rule} ({error})"
+            )
+        return error
+
+
+def _operand(xp: Backend, x: Any) -> Any:
+    """Return a constant operand as what the backend computes with."""
+    if isinstance(x, float):
+        return float(x)  # a NumPy float64 scalar is a number like any other, not a wish for float64
+    if isinstance(x, (int, complex)) or backend.is_array(x) or x is None:
+        return x
+    if isinstance(x, xp.generic):
+        return xp.asarray(x)
+    if isinstance(x, (list, tuple)):
+        return tensor(list(x), device="cpu" if xp is backend.cpu else "cuda").data
+    raise TypeError(
+        f"an operand is a Tensor, an array, a number or a list of numbers, not {type(x).__name__}"
+    )
+
+
+def _has_float64(values: list[Any]) -> bool:
+    """Say whether an operand is of float64, so that a result may be."""
+    return any(getattr(x, "dtype", None) == "float64" for x in values)
+
+
+def _inspect(op: Primitive, data: Array, values: list[Any]) -> None:
+    """Raise AnomalyError if `data` has a NaN or an infinity."""
+    xp = backend.of((data,))
+    if data.dtype.kind == "f" and not bool(xp.isfinite(data).all()):
+        shapes = ", ".join(str(getattr(x, "shape", x)) for x in values)
+        raise AnomalyError(
+            f"forward: {op.__name__} of {shapes} made a NaN or an infinity; called at {user_line()}"
+        )
+
+
+def _definition(
+    kind: str, rules: tuple[Any, ...], view: bool, shape_rule: str
+) -> Callable[..., Primitive]:
+    return lambda forward: Primitive(forward, kind, rules, view, shape_rule)
+
+
+_BROADCAST = "sizes are compared from the right, and two sizes must be equal or one of them 1"
+
+
+def elementwise(*partials: Any, shape_rule: str = _BROADCAST) -> Callable[..., Primitive]:
+    """Define an elementwise operation by ∂out/∂input, one for each input: a function or a constant."""
+    return _definition("elementwise", partials, False, shape_rule)
+
+
+def linear(transpose: Any, view: bool = False, shape_rule: str = "") -> Callable[..., Primitive]:
+    """Define an operation linear in its input (or inputs, ``*xs``) by its transpose.
+
+    `view` says that the result may share memory with the input.
+    """
+    return _definition("linear", (transpose,), view, shape_rule)
+
+
+def bilinear(*transposes: Any, shape_rule: str = "") -> Callable[..., Primitive]:
+    """Define an operation linear in each of its two inputs by its two transposes."""
+    return _definition("bilinear", transposes, False, shape_rule)
+
+
+def primitive(*rules: Any, shape_rule: str = "") -> Callable[..., Primitive]:
+    """Define any other operation by a vector-Jacobian product for each input."""
+    return _definition("general", rules, False, shape_rule)
