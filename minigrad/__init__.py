@@ -1,4 +1,7 @@
-"""minigrad: an autograd engine with built-in optimizers, on NumPy and CuPy. ``import minigrad as mg``."""
+"""minigrad: an autograd engine with built-in optimizers, on NumPy and CuPy.
+
+The usual import is ``import minigrad as mg``. This file lists the public names, nothing else.
+"""
 
 from minigrad import autograd, ops, random
 from minigrad.backend import DeviceError
@@ -33,8 +36,9 @@ __version__ = "0.1.0"
 
 __all__ = [
     *ops.__all__,
-    "AnomalyError", "DeviceError", "GraphError", "ShapeError", "Tensor", "arange", "autograd", "bool_",
-    "detect_anomaly", "enable_grad", "eye", "float16", "float32", "float64", "full", "grad", "hessian", "hvp",
-    "int32", "int64", "is_grad_enabled", "jacobian", "linspace", "manual_seed", "no_grad", "ones", "ones_like",
-    "rand", "randn", "random", "tensor", "value_and_grad", "vjp", "zeros", "zeros_like",
+    "AnomalyError", "DeviceError", "GraphError", "ShapeError", "Tensor", "arange", "autograd",
+    "bool_", "detect_anomaly", "enable_grad", "eye", "float16", "float32", "float64", "full",
+    "grad", "hessian", "hvp", "int32", "int64", "is_grad_enabled", "jacobian", "linspace",
+    "manual_seed", "no_grad", "ones", "ones_like", "rand", "randn", "random", "tensor",
+    "value_and_grad", "vjp", "zeros", "zeros_like",
 ]  # fmt: skip

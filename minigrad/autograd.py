@@ -23,9 +23,9 @@ def backward(
 ) -> None:
     """Add the gradient of this tensor to the ``.grad`` of every leaf that it depends on.
 
-    `gradient`, of this tensor's shape, is the vector of the vector-Jacobian product; it may be left
-    out for a tensor of one element. The graph is freed unless `retain_graph`; `create_graph` records
-    the gradients themselves, for higher orders (and implies `retain_graph`).
+    `gradient`, of this tensor's shape, is the vector of the vector-Jacobian product; it may be
+    left out for a tensor of one element. The graph is freed unless `retain_graph`; `create_graph`
+    records the gradients themselves, for higher orders (and implies `retain_graph`).
 
     Raises GraphError if there is no graph, it was freed, or a value it kept was modified since.
     """
@@ -213,15 +213,15 @@ def _seed(root: Tensor, seed: Any, create_graph: bool) -> Any:
         )
     if not root.requires_grad:
         raise GraphError(
-            "there is no graph to differentiate: nothing this tensor was computed from requires a gradient "
-            "(or it was computed under no_grad, or detached)"
+            "there is no graph to differentiate: nothing this tensor was computed from requires "
+            "a gradient (or it was computed under no_grad, or detached)"
         )
     xp = backend.of((root.data,))
     if seed is None:
         if root.size != 1:
             raise GraphError(
-                f"a tensor of shape {root.shape} has no single gradient; reduce it (.sum() or .mean()) "
-                f"or give the vector: backward(gradient) with a gradient of that shape"
+                f"a tensor of shape {root.shape} has no single gradient; reduce it (.sum() or "
+                ".mean()), or give the vector: backward(gradient) with a gradient of that shape"
             )
         seed = xp.ones(root.shape, root.dtype)
     if not isinstance(seed, Tensor):
@@ -256,8 +256,9 @@ def _inspect(node: Node, i: int, pulled: Any) -> None:
             else "; run the forward pass in detect_anomaly too"
         )
         raise AnomalyError(
-            f"backward: the gradient of {node.op.__name__} for its input {i} has a NaN or an infinity{where}"
+            f"backward: the gradient of {node.op.__name__} for its input {i} has a NaN or an "
+            f"infinity{where}"
         )
 
 
-Tensor.backward = backward  # type: ignore[method-assign]
+setattr(Tensor, "backward", backward)

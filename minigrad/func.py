@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from minigrad import autograd
+from minigrad.creation import zeros
 from minigrad.mode import GraphError, ShapeError, enable_grad, mode
 from minigrad.ops import reshape, stack
 from minigrad.tensor import Tensor, tensor
@@ -76,8 +77,8 @@ def value_and_grad(
             value = f(*arguments, **keywords)
             if not isinstance(value, Tensor) or value.size != 1:
                 raise GraphError(
-                    f"grad needs a function that returns a Tensor of one element, not {_described(value)}; "
-                    "use mg.jacobian, or mg.vjp with a vector"
+                    "grad needs a function that returns a Tensor of one element, not "
+                    f"{_described(value)}; use mg.jacobian, or mg.vjp with a vector"
                 )
             inputs = tree_leaves([arguments[n] for n in positions])
             found = _gradients([value], inputs, [None], create_graph=outer)
@@ -147,7 +148,8 @@ def hvp(
     """Return the Hessian-vector product H v of a scalar function, one part for each primal.
 
     The vectors have the structure and shapes of the primals. Reverse over reverse: the gradient's
-    graph is built once and differentiated along v, at the cost of a few gradients; H is never formed.
+    graph is built once and differentiated along v, at the cost of a few gradients; H is never
+    formed.
     """
     record = mode.recording and any(
         isinstance(x, Tensor) and x.requires_grad
@@ -159,7 +161,8 @@ def hvp(
         value = f(*variables)
         if not isinstance(value, Tensor) or value.size != 1:
             raise GraphError(
-                f"hvp needs a function that returns a Tensor of one element, not {_described(value)}"
+                "hvp needs a function that returns a Tensor of one element, not "
+                f"{_described(value)}"
             )
         first = _gradients([value], inputs, [None], create_graph=True)
         seeds = [
@@ -192,10 +195,9 @@ def jacobian(f: Callable[..., Tensor], argnums: int = 0) -> Callable[..., Tensor
                 seed.data.reshape(-1)[i] = 1
                 rows.append(_gradients([value], [x], [seed], create_graph=outer, retain=True)[0])
         if not rows:
-            return (
-                (x.detach() * 0).reshape((1,) * value.ndim + x.shape).expand(value.shape + x.shape)
-            )
-        return reshape(stack(rows), value.shape + x.shape)
+            return zeros(value.shape + x.shape, x.dtype, x.device)
+        matrix: Tensor = reshape(stack(rows), value.shape + x.shape)
+        return matrix
 
     return wrapped
 

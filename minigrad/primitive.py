@@ -188,12 +188,13 @@ class Primitive:
         out.requires_grad = True
 
     def _explain(self, values: list[Any], error: Exception) -> Exception:
-        """Return the error that says what the user gave and what is legal, if the cause is known."""
+        """Return the error that says what was given and what is legal, if the cause is known."""
         arrays = [x for x in values if backend.is_array(x)]
         devices = sorted({backend.device_of(x) for x in arrays})
         if len(devices) > 1:
             return DeviceError(
-                f"{self.__name__}: operands on {' and '.join(devices)}; move one with .to({devices[-1]!r})"
+                f"{self.__name__}: operands on {' and '.join(devices)}; "
+                f"move one with .to({devices[-1]!r})"
             )
         if isinstance(error, ValueError) and self.shape_rule and not isinstance(error, ShapeError):
             shapes = " and ".join(str(x.shape) for x in arrays)
@@ -243,7 +244,7 @@ _BROADCAST = "sizes are compared from the right, and two sizes must be equal or 
 
 
 def elementwise(*partials: Any, shape_rule: str = _BROADCAST) -> Callable[..., Primitive]:
-    """Define an elementwise operation by ∂out/∂input, one for each input: a function or a constant."""
+    """Define an elementwise operation by ∂out/∂input for each input: a function or a constant."""
     return _definition("elementwise", partials, False, shape_rule)
 
 

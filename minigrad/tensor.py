@@ -35,8 +35,8 @@ class Node:
     """
 
     __slots__ = (
-        "dtype", "freed", "hooks", "line", "op", "order", "out", "params", "parents", "shape", "stamp",
-        "values", "versions",
+        "dtype", "freed", "hooks", "line", "op", "order", "out", "params", "parents", "shape",
+        "stamp", "values", "versions",
     )  # fmt: skip
 
     def __init__(
@@ -85,15 +85,15 @@ class Node:
         """Raise GraphError if the graph was freed or a kept value was modified in place."""
         if self.freed:
             raise GraphError(
-                f"the graph was freed when it was differentiated the first time (at {self.op.__name__}); "
-                "to do it twice, call backward(retain_graph=True) the first time"
+                f"the graph was freed when it was differentiated (at {self.op.__name__}); to do it "
+                "twice, call backward(retain_graph=True) the first time"
             )
         if self.versions and sum([version[0] for version in self.versions]) != self.stamp:
             shapes = ", ".join(str(x.shape) for x in self.kept())
             raise GraphError(
-                f"a value that {self.op.__name__} kept for its derivative (one of shape {shapes}) was "
-                "modified in place since; differentiate before the change (before optimizer.step()), "
-                "or change a copy"
+                f"a value that {self.op.__name__} kept for its derivative (of shape {shapes}) was "
+                "modified in place since; differentiate before the change (before "
+                "optimizer.step()), or change a copy"
             )
 
     def free(self) -> None:
@@ -191,7 +191,7 @@ class Tensor:
 
     @property
     def grad(self) -> Tensor | None:
-        """The gradient that `backward` has accumulated, a Tensor of this shape and dtype, or None."""
+        """What `backward` has accumulated: a Tensor of this shape and dtype, or None."""
         return self._grad
 
     @grad.setter
@@ -220,7 +220,8 @@ class Tensor:
             )
         if requires_grad and self.data.dtype.kind != "f":
             raise TypeError(
-                f"only floating tensors can require gradients, not {self.dtype}; use .astype(mg.float32)"
+                f"only floating tensors can require gradients, not {self.dtype}; "
+                "use .astype(mg.float32)"
             )
         self.requires_grad = requires_grad
         return self
@@ -247,7 +248,7 @@ class Tensor:
     def numpy(self) -> Any:
         """Return the value as a NumPy array: on ``"cpu"`` the same memory.
 
-        The array is read-only if gradients flow to this tensor, so that a change cannot go unnoticed.
+        It is read-only if gradients flow to this tensor, so that no change goes unnoticed.
         """
         array = backend.of((self.data,)).to_host(self.data)
         if self.requires_grad:
@@ -284,7 +285,8 @@ class Tensor:
     def __bool__(self) -> bool:
         if self.size != 1:
             raise ValueError(
-                f"the truth of a tensor of shape {self.shape} is ambiguous; use .any(), .all() or one element"
+                f"the truth of a tensor of shape {self.shape} is ambiguous; "
+                "use .any(), .all() or one element"
             )
         return bool(self.data.item())
 
@@ -315,8 +317,9 @@ class Tensor:
         graph = self.requires_grad or (isinstance(value, Tensor) and value.requires_grad)
         if graph and (mode.recording or self.node is not None):
             raise GraphError(
-                "item assignment on a tensor that gradients flow through cannot be differentiated; use "
-                "mg.where(mask, value, x) or mg.scatter_add, or assign to a leaf inside mg.no_grad()"
+                "item assignment on a tensor that gradients flow through cannot be differentiated; "
+                "use mg.where(mask, value, x) or mg.scatter_add, or assign to a leaf inside "
+                "mg.no_grad()"
             )
         index = tuple(map(_raw, index)) if isinstance(index, tuple) else _raw(index)
         self.data[index] = _raw(value)
@@ -354,12 +357,6 @@ class Tensor:
 
         def __getattr__(self, name: str) -> Any: ...
         def __getitem__(self, index: Any) -> Tensor: ...
-        def backward(
-            self,
-            gradient: Any = None,
-            retain_graph: bool | None = None,
-            create_graph: bool = False,
-        ) -> None: ...
         def __add__(self, other: Value) -> Tensor: ...
         def __neg__(self) -> Tensor: ...
 
@@ -412,8 +409,8 @@ def tensor(
     `data` is a number, a nested list, an array or a tensor. An array keeps its dtype; Python floats
     become float32, integers int64. `device` is ``"cpu"``, ``"cuda"``, ``"cuda:1"``, …
 
-    Raises ShapeError for ragged lists, TypeError for data that is not real numbers or for an integer
-    dtype with `requires_grad`, DeviceError for a device that is not there.
+    Raises ShapeError for ragged lists, TypeError for data that is not real numbers or for an
+    integer dtype with `requires_grad`, DeviceError for a device that is not there.
     """
     array = _array(data, dtype, device)
     source = _raw(data)

@@ -49,7 +49,8 @@ def get(device: Device | None) -> ModuleType:
             module = importlib.import_module("minigrad.backend.cupy")
         except ImportError:
             raise DeviceError(
-                'device "cuda" needs CuPy: pip install cupy-cuda13x (or cupy-cuda12x); "cpu" needs nothing'
+                'device "cuda" needs CuPy: pip install cupy-cuda13x (or cupy-cuda12x); '
+                'device "cpu" needs nothing'
             ) from None
         missing = module.unavailable()
         if missing:

@@ -1,4 +1,4 @@
-"""NumPy: the names in which the two array libraries differ, or where NumPy's plain spelling is slow.
+"""NumPy: the names in which the two libraries differ, or where its plain spelling is slow.
 
 Everything else passes through to NumPy unchanged. `cupy.py` has the same names.
 """
@@ -32,12 +32,12 @@ def device_of(array: Any) -> str:
     return "cpu"
 
 
-def from_host(array: np.ndarray, device: str) -> Any:
+def from_host(array: Any, device: str) -> Any:
     """Copy a NumPy array to `device`; here it is there already."""
     return array
 
 
-def to_host(array: Any) -> np.ndarray:
+def to_host(array: Any) -> Any:
     """Copy an array into host memory; here it is there already."""
     return array
 
@@ -68,7 +68,7 @@ def _distinct(index: Any) -> bool:
 def sum(array: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Sum over axes; sums of the columns or rows of a float matrix go through the BLAS.
 
-    On 128 × 512 float32, a matrix-vector product takes half the time of ``np.sum`` along either axis.
+    On 128 × 512 float32, a matrix-vector product takes half the time of ``np.sum``.
     """
     if array.ndim == 2 and array.dtype.char in "fd" and len(axis or ()) == 1:
         rows, columns = array.shape
@@ -77,7 +77,7 @@ def sum(array: Any, axis: Any = None, keepdims: bool = False) -> Any:
             return total[None, :] if keepdims else total
         total = array @ np.ones(columns, array.dtype)
         return total[:, None] if keepdims else total
-    return np.add.reduce(array, axis=axis, keepdims=keepdims)
+    return np.sum(array, axis=axis, keepdims=keepdims)
 
 
 def relu(array: Any) -> Any:

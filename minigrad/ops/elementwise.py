@@ -1,8 +1,8 @@
 """Elementwise operations: each with ∂out/∂input above its forward, as in a table of derivatives.
 
-The partial derivatives read `out` where that is cheaper than recomputing. At a kink the derivative is
-a chosen subgradient: 0 for abs, sign and relu at 0, one half each for maximum and minimum of equals,
-1 at the bounds of clip.
+The partial derivatives read `out` where that is cheaper than recomputing. At a kink the derivative
+is a chosen subgradient: 0 for abs, sign and relu at 0, one half each for maximum and minimum of
+equals, 1 at the bounds of clip.
 """
 
 from __future__ import annotations
@@ -12,6 +12,14 @@ from typing import Any
 
 from minigrad.primitive import Array, Backend, elementwise, primitive
 from minigrad.tensor import Value
+
+__all__ = [
+    "abs", "add", "clip", "cos", "cosh", "div", "equal", "erf", "exp", "expm1", "floor",
+    "greater", "greater_equal", "isfinite", "isnan", "less", "less_equal", "log", "log1p",
+    "logical_and", "logical_not", "logical_or", "maximum", "minimum", "mul", "neg", "not_equal",
+    "pow", "relu", "round", "sigmoid", "sign", "sin", "sinh", "softplus", "sqrt", "square", "sub",
+    "tan", "tanh", "where",
+]  # fmt: skip
 
 # Arithmetic --------------------------------------------------------------------------------------
 
@@ -61,7 +69,7 @@ def _pow(xp: Backend, a: Array, b: Array) -> Array:
 
 
 def pow(a: Value, b: Value) -> Any:
-    """Return a to the power b, elementwise: ∂/∂a = b·aᵇ⁻¹, ∂/∂b = aᵇ·log a (taken as 0 for a ≤ 0)."""
+    """Return a to the power b: ∂/∂a = b·aᵇ⁻¹, ∂/∂b = aᵇ·log a (taken as 0 for a ≤ 0)."""
     if isinstance(b, (int, float)):
         return power(a, exponent=b)
     return _pow(a, b)
@@ -236,7 +244,7 @@ def round(xp: Backend, x: Array) -> Array:
     return xp.round(x)
 
 
-# Comparisons: booleans, through which no gradient flows --------------------------------------------
+# Comparisons: booleans, through which no gradient flows -------------------------------------------
 
 
 @elementwise()

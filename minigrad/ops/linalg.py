@@ -11,6 +11,11 @@ from minigrad.ops.shape import _expand, diagonal, mT, reshape, shape_of, swapaxe
 from minigrad.primitive import Array, Backend, bilinear, primitive
 from minigrad.tensor import Value
 
+__all__ = [
+    "affine", "cholesky", "det", "dot", "einsum", "inv", "matmul", "outer", "slogdet", "solve",
+    "trace",
+]  # fmt: skip
+
 _MATMUL = "the last size of the left factor and the first of the right matrix must be equal"
 
 
@@ -108,7 +113,7 @@ def _einsum(xp: Backend, *xs: Array, spec: str) -> Array:
 
 
 def einsum(spec: str, *xs: Value) -> Any:
-    """Return Einstein's sum, as ``numpy.einsum``: indices left of ``->`` and not right of it are summed."""
+    """Return Einstein's sum, as ``numpy.einsum``: indices only left of ``->`` are summed."""
     spec = _explicit(spec.replace(" ", ""), [len(shape_of(x)) for x in xs])
     terms, result = spec.split("->")
     names, operands = [], []
@@ -181,7 +186,7 @@ def inv(xp: Backend, x: Array) -> Array:
 
 
 def _cholesky_rule(g: Any, out: Any) -> Any:
-    """Return L⁻ᵀ Φ(Lᵀ g) L⁻¹ made symmetric, Φ the lower triangle with half the diagonal (Murray 2016)."""
+    """Return L⁻ᵀ Φ(Lᵀ g) L⁻¹ made symmetric; Φ: lower triangle, half the diagonal (Murray 2016)."""
     middle = _matmul(mT(out), tril(g))
     phi = tril(middle, 0) * 0.5 + tril(middle, -1) * 0.5
     left = _solve(mT(out), phi)

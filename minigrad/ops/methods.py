@@ -38,17 +38,18 @@ _UNARY = {
 
 _METHODS: dict[Any, tuple[str, ...]] = {
     elementwise: (
-        "abs", "clip", "cos", "cosh", "erf", "exp", "expm1", "floor", "isfinite", "isnan", "log", "log1p",
-        "maximum", "minimum", "pow", "relu", "round", "sigmoid", "sign", "sin", "sinh", "softplus", "sqrt",
-        "square", "tan", "tanh",
+        "abs", "clip", "cos", "cosh", "erf", "exp", "expm1", "floor", "isfinite", "isnan", "log",
+        "log1p", "maximum", "minimum", "pow", "relu", "round", "sigmoid", "sign", "sin", "sinh",
+        "softplus", "sqrt", "square", "tan", "tanh",
     ),
     reduce: (
-        "all", "any", "argmax", "argmin", "cumsum", "log_softmax", "logsumexp", "max", "mean", "min", "norm",
-        "prod", "softmax", "std", "sum", "var",
+        "all", "any", "argmax", "argmin", "cumsum", "log_softmax", "logsumexp", "max", "mean",
+        "min", "norm", "prod", "softmax", "std", "sum", "var",
     ),
     shape: (
-        "astype", "diagonal", "expand", "flatten", "flip", "gather", "permute", "reshape", "scatter_add",
-        "split", "squeeze", "swapaxes", "take", "transpose", "tril", "triu", "unsqueeze",
+        "astype", "clone", "diagonal", "expand", "flatten", "flip", "gather", "permute",
+        "reshape", "scatter_add", "split", "squeeze", "swapaxes", "take", "to", "transpose",
+        "tril", "triu", "unsqueeze",
     ),
     linalg: ("dot", "matmul", "outer", "trace"),
 }  # fmt: skip
@@ -82,4 +83,3 @@ def attach() -> None:
     for module, names in _METHODS.items():
         for name in names:
             setattr(Tensor, name, _method(getattr(module, name)))
-    Tensor.__hash__ = object.__hash__  # defining __eq__ took it away

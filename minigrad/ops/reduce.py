@@ -24,6 +24,11 @@ from minigrad.ops.shape import (
 from minigrad.primitive import Array, Backend, linear, primitive
 from minigrad.tensor import Value
 
+__all__ = [
+    "all", "any", "argmax", "argmin", "cumsum", "log_softmax", "logsumexp", "max", "mean", "min",
+    "norm", "prod", "softmax", "std", "sum", "var",
+]  # fmt: skip
+
 
 def _kept(x: Any, axis: tuple[int, ...]) -> tuple[int, ...]:
     """Return the shape of a reduction of x with its axes kept at size 1."""
@@ -131,7 +136,7 @@ def _argmax(xp: Backend, x: Array, *, axis: int | None, keepdims: bool) -> Array
 
 
 def argmax(x: Value, axis: int | None = None, keepdims: bool = False) -> Any:
-    """Return the integer position of the (first) largest element along an axis, or of all flattened."""
+    """Return the integer position of the first largest element along an axis, or of all."""
     return _argmax(x, axis=axis, keepdims=keepdims)
 
 
@@ -141,7 +146,7 @@ def _argmin(xp: Backend, x: Array, *, axis: int | None, keepdims: bool) -> Array
 
 
 def argmin(x: Value, axis: int | None = None, keepdims: bool = False) -> Any:
-    """Return the integer position of the (first) smallest element along an axis, or of all flattened."""
+    """Return the integer position of the first smallest element along an axis, or of all."""
     return _argmin(x, axis=axis, keepdims=keepdims)
 
 
@@ -231,7 +236,7 @@ def cumsum(x: Value, axis: int) -> Any:
 
 
 def norm(x: Value, ord: float = 2, axis: Axis = None, keepdims: bool = False) -> Any:
-    """Return the vector norm (Σ|x|ᵖ)^(1/p) over axes, p ≥ 1 or infinity; its derivative at 0 is 0."""
+    """Return the norm (Σ|x|ᵖ)^(1/p) over axes, p ≥ 1 or infinity; its derivative at 0 is 0."""
     if ord == math.inf:
         return max(abs(x), axis, keepdims)
     if ord == 1:

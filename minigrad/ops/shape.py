@@ -10,10 +10,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from minigrad import backend
+from minigrad.backend import Device
 from minigrad.mode import ShapeError
 from minigrad.ops.elementwise import add
 from minigrad.primitive import Array, Backend, linear
 from minigrad.tensor import Tensor, Value
+
+__all__ = [
+    "astype", "clone", "broadcast_to", "concatenate", "diagonal", "expand", "flatten", "flip",
+    "gather", "getitem", "mT", "pad", "permute", "reshape", "scatter_add", "split", "squeeze",
+    "stack", "sum_to", "swapaxes", "take", "transpose", "tril", "triu", "unsqueeze",
+]  # fmt: skip
 
 Axis = int | tuple[int, ...] | None
 
@@ -158,6 +165,25 @@ def astype(x: Value, dtype: Any) -> Any:
     return _astype(x, dtype=dtype)
 
 
+@linear(lambda g, device, source: _to(g, device=source, source=device))
+def _to(xp: Backend, x: Array, *, device: Device, source: Device) -> Array:
+    return backend.get(device).from_host(xp.to_host(x), device)
+
+
+def to(x: Value, target: Any) -> Any:
+    """Return x on a device (``"cpu"``, ``"cuda"``, …) or in a dtype; x itself if it is there."""
+    if isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda"):
+        device, source = backend.canonical(target), x.device
+        return x if device == source else _to(x, device=device, source=source)
+    return x if x.dtype == target else astype(x, target)
+
+
+@linear(lambda g: g)
+def clone(xp: Backend, x: Array) -> Array:
+    """Return a copy of x in memory of its own; the gradient passes through."""
+    return x.copy()
+
+
 # Joins and cuts ----------------------------------------------------------------------------------
 
 
@@ -187,7 +213,7 @@ def stack(xs: Sequence[Value], axis: int = 0) -> Any:
 
 
 def split(x: Value, sizes: int | Sequence[int], axis: int = 0) -> list[Any]:
-    """Cut x along an axis, into pieces of one size (the last may be smaller) or of the given sizes."""
+    """Cut x along an axis, into pieces of one size (the last may be less) or of given sizes."""
     shape = shape_of(x)
     axis = axes(axis, len(shape), "split")[0]
     length = shape[axis]
@@ -214,7 +240,7 @@ def _middle(shape: tuple[int, ...], widths: Any) -> tuple[slice, ...]:
 
 
 def pad(x: Value, widths: Any, value: float = 0.0) -> Any:
-    """Return x with a border of `value`: `widths` is one number, or (before, after) for each axis."""
+    """Return x with a border of `value`; `widths`: a number, or (before, after) for each axis."""
     ndim = len(shape_of(x))
     if isinstance(widths, int):
         widths = ((widths, widths),) * ndim
@@ -275,7 +301,7 @@ def put(xp: Backend, x: Array, *, index: Any, shape: tuple[int, ...]) -> Array:
 
 
 def getitem(x: Value, index: Any) -> Any:
-    """Return ``x[index]``: integers, slices, None, …, boolean masks and integer arrays, as in NumPy."""
+    """Return ``x[index]``: integers, slices, None, …, masks and integer arrays, as in NumPy."""
     parts = index if isinstance(index, tuple) else (index,)
     plain = tuple(_index(part) for part in parts)
     basic = all(
@@ -327,7 +353,8 @@ def _along(index: Any, axis: int, ndim: int, operation: str) -> tuple[Any, ...]:
     array = Tensor(index).data
     if array.dtype.kind not in "iu" or array.ndim != ndim:
         raise ShapeError(
-            f"{operation}: the index is an integer array of {ndim} axes, not {array.dtype} {array.shape}"
+            f"{operation}: the index is an integer array of {ndim} axes, not "
+            f"{array.dtype} of shape {array.shape}"
         )
     axis = axes(axis, ndim, operation)[0]
     parts: list[Any] = []
