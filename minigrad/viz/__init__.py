@@ -1,0 +1,10 @@
+"""Pictures: the graph of a computation, and the curves of a training run.
+
+Floor 4. Nothing is drawn, and no drawing library imported, before it is asked for.
+"""
+
+from minigrad.viz.curves import curves
+from minigrad.viz.graph import Edge, Graph, Vertex, graph
+from minigrad.viz.render import RenderError
+
+__all__ = ["Edge", "Graph", "RenderError", "Vertex", "curves", "graph"]

@@ -1,0 +1,88 @@
+"""The curves of a training run: every metric over the epochs, as a PNG.
+
+matplotlib draws them, imported here at the first call; no global state of it is touched.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from minigrad.viz.render import RenderError
+
+_SPLITS = {"train": "#0072b2", "test": "#d55e00", "validation": "#009e73"}  # Okabe and Ito
+_IGNORED = ("epoch", "step", "seconds", "time", "samples_per_second")
+
+
+def curves(history: Any, path: str | Path, title: str = "") -> Path:
+    """Draw the metrics of a run over its epochs into a PNG file and return its path.
+
+    `history` is what `training.fit` returns, rows (mappings with an ``"epoch"``), or the path of a
+    ``metrics.jsonl``. Metrics that differ only in ``train_`` or ``test_`` share a panel.
+
+    Raises ValueError if there is no number to draw, RenderError without matplotlib.
+    """
+    panels = _panels(_rows(history))
+    if not panels:
+        raise ValueError("there is no metric to draw: no row has an epoch and a number")
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+        from matplotlib.ticker import MaxNLocator
+    except ImportError:
+        raise RenderError(
+            "curves need matplotlib: pip install matplotlib, or minigrad[train]"
+        ) from None
+    figure = Figure(figsize=(1 + 4.4 * len(panels), 3.6), dpi=144, layout="constrained")
+    FigureCanvasAgg(figure)
+    for i, (metric, lines) in enumerate(panels.items()):
+        axes = figure.add_subplot(1, len(panels), i + 1)
+        for split, (epochs, values) in lines.items():
+            marker = "o" if len(epochs) == 1 else None
+            axes.plot(epochs, values, color=_SPLITS[split], label=split, lw=1.8, marker=marker)
+        axes.set_title(metric.replace("_", " "), fontsize=11, loc="left")
+        axes.set_xlabel("epoch", color="#444444")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.tick_params(colors="#444444", length=3)
+        axes.grid(color="#e6e6e6", lw=0.8)
+        axes.set_axisbelow(True)
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+        for side in ("bottom", "left"):
+            axes.spines[side].set_color("#999999")
+        if len(lines) > 1:
+            axes.legend(frameon=False)
+    if title:
+        figure.suptitle(title, fontsize=11, color="#444444")
+    path = Path(path)
+    figure.savefig(path, format="png")
+    return path
+
+
+def _rows(history: Any) -> Iterable[Mapping[str, Any]]:
+    """Return the rows of a history, of a file of JSON lines, or the rows given."""
+    if isinstance(history, (str, Path)):
+        with open(history, encoding="utf-8") as lines:
+            return [json.loads(line) for line in lines if line.strip()]
+    return getattr(history, "rows", history)  # type: ignore[no-any-return]
+
+
+def _panels(
+    rows: Iterable[Mapping[str, Any]],
+) -> dict[str, dict[str, tuple[list[float], list[float]]]]:
+    """Return, by metric and split, the epochs and the values."""
+    panels: dict[str, dict[str, tuple[list[float], list[float]]]] = {}
+    for row in rows:
+        for name, value in row.items():
+            if name in _IGNORED or "epoch" not in row:
+                continue
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                continue
+            prefix, _, rest = name.partition("_")
+            split, metric = (prefix, rest) if prefix in _SPLITS else ("train", name)
+            epochs, values = panels.setdefault(metric, {}).setdefault(split, ([], []))
+            epochs.append(row["epoch"])
+            values.append(value)
+    return panels
