@@ -53,7 +53,7 @@ def grad(
     Raises GraphError for an input that the outputs do not depend on, unless `allow_unused`, which
     gives None there; otherwise as `backward`.
     """
-    roots = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    roots = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
     wanted = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     seeds = list(grad_outputs) if isinstance(grad_outputs, (list, tuple)) else [grad_outputs]
     if grad_outputs is None:
@@ -88,7 +88,7 @@ def _sweep(
     """Return the leaves that were reached, and the gradients of leaves and targets by identity."""
     gradients: dict[int, Any] = {}
     for root, seed in zip(roots, seeds, strict=True):
-        value = _seed(root, seed, create_graph)
+        value = _seed(root, seed, create_graph)  # checks the root first
         _add(gradients, root if root.node is None else root.node, value)
     nodes, leaves = _reach(roots)
     wanted = None if targets is None else {id(target) for target in targets}

@@ -145,7 +145,7 @@ class Primitive:
             raise self._explain(values, error) from None
         if not isinstance(data, xp.Array):
             data = xp.asarray(data)
-        if data.dtype.char == "d" and not _has_float64(values):
+        if data.dtype.char == "d" and not _has_float64(values) and "dtype" not in params:
             data = data.astype("float32")
         out = Tensor.of(data)
         if self.view:

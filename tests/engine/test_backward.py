@@ -1,0 +1,165 @@
+"""The sweep: accumulation, retained and freed graphs, hooks, inputs that are not reached."""
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+
+
+def test_backward_accumulates_into_leaves_only():
+    x = mg.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    y = x * x
+    y.sum().backward()
+    (x * 3).sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), [2 + 3, 4 + 3, 6 + 3])
+    assert y.grad is None
+
+
+def test_a_tensor_used_twice_gets_both_gradients():
+    x = mg.tensor(2.0, requires_grad=True)
+    y = x * x
+    (y * y + y).backward()
+    assert x.grad.item() == pytest.approx(4 * 8 + 4)
+
+
+def test_gradients_of_two_leaves_do_not_share_memory():
+    a, b = (mg.zeros(3, requires_grad=True) for _ in range(2))
+    c = mg.zeros((3, 1), requires_grad=True)
+    (a + b + c.reshape(3)).backward(mg.ones(3))
+    a.grad[0] = 7.0
+    assert b.grad.tolist() == [1, 1, 1]
+    assert c.grad.tolist() == [[1], [1], [1]]
+
+
+def test_the_gradient_of_a_sum_can_be_written_to():
+    x = mg.zeros((2, 3), requires_grad=True)
+    x.sum().backward()
+    x.grad[0, 0] = 5.0
+    assert x.grad.tolist() == [[5, 1, 1], [1, 1, 1]]
+
+
+def test_the_seed_is_the_users_memory_and_stays_it():
+    x = mg.zeros(2, requires_grad=True)
+    seed = mg.ones(2)
+    x.backward(seed)
+    x.grad[0] = 9.0
+    assert seed.tolist() == [1, 1]
+
+
+def test_grad_of_an_intermediate_and_of_leaves_leaves_grad_alone():
+    x = mg.tensor(3.0, requires_grad=True)
+    y = x * x
+    z = y * y
+    dy, dx = mg.autograd.grad(z, [y, x])
+    assert (dy.item(), dx.item()) == (18, 108)
+    assert x.grad is None
+
+
+def test_grad_with_several_outputs_and_vectors():
+    x = mg.tensor([1.0, 2.0], requires_grad=True)
+    (g,) = mg.autograd.grad([x * x, x.sum()], x, [mg.tensor([1.0, 10.0]), mg.tensor(100.0)])
+    assert g.tolist() == [102, 140]
+
+
+def test_unused_input_is_an_error_or_none():
+    x, unused = (mg.tensor(1.0, requires_grad=True) for _ in range(2))
+    with pytest.raises(mg.GraphError, match="do not depend on input 1"):
+        mg.autograd.grad(x * 2, [x, unused])
+    assert mg.autograd.grad(x * 2, [x, unused], allow_unused=True)[1] is None
+
+
+def test_the_sweep_does_not_visit_what_leads_to_no_wanted_input():
+    visited = []
+    x, w = (mg.tensor(1.0, requires_grad=True) for _ in range(2))
+    side = w * 2
+    side.register_hook(lambda g: visited.append(g))
+    mg.autograd.grad(x * side, x)
+    assert visited == []
+
+
+def test_derivatives_of_every_order_of_one_expression():
+    x = mg.tensor(0.7, requires_grad=True, dtype="float64")
+    y = mg.sin(x)
+    for expected in [np.cos, lambda t: -np.sin(t), lambda t: -np.cos(t), np.sin, np.cos]:
+        (y,) = mg.autograd.grad(y, x, create_graph=True)
+        assert y.item() == pytest.approx(expected(0.7), rel=1e-14)
+
+
+def test_create_graph_makes_grad_differentiable():
+    x = mg.tensor(3.0, requires_grad=True)
+    (x * x * x).backward(create_graph=True)
+    first = x.grad
+    x.grad = None
+    first.backward()
+    assert x.grad.item() == 18
+
+
+def test_retain_graph_allows_a_second_time_and_freed_graphs_explain_themselves():
+    x = mg.tensor(2.0, requires_grad=True)
+    y = (x * x).exp()
+    y.backward(retain_graph=True)
+    y.backward()
+    with pytest.raises(mg.GraphError, match="retain_graph=True"):
+        y.backward()
+
+
+def test_hooks_see_the_complete_gradient_and_may_replace_it():
+    x = mg.tensor([1.0, 2.0], requires_grad=True)
+    y = x * 2
+    seen = []
+    y.register_hook(lambda g: seen.append(g.tolist()))
+    remove = x.register_hook(lambda g: g * 10)
+    (y + y * y).sum().backward()
+    assert seen == [[1 + 4, 1 + 8]]
+    assert x.grad.tolist() == [100, 180]
+    remove()
+    x.grad = None
+    (x * 2).sum().backward()
+    assert x.grad.tolist() == [2, 2]
+
+
+def test_a_hook_must_return_the_gradients_shape():
+    x = mg.ones(2, requires_grad=True)
+    x.register_hook(lambda g: g.sum())
+    with pytest.raises(mg.ShapeError, match="hook"):
+        x.sum().backward()
+
+
+def test_no_grad_and_enable_grad_as_context_and_decorator():
+    x = mg.tensor(1.0, requires_grad=True)
+    with mg.no_grad():
+        assert not (x * 2).requires_grad
+        with mg.enable_grad():
+            assert (x * 2).requires_grad
+
+    @mg.no_grad()
+    def evaluate():
+        return x * 2
+
+    assert not evaluate().requires_grad
+    assert not evaluate().requires_grad  # a decorator serves every call
+    assert mg.is_grad_enabled()
+
+
+def test_no_grad_ends_with_an_exception():
+    with pytest.raises(ZeroDivisionError), mg.no_grad():
+        raise ZeroDivisionError
+    assert mg.is_grad_enabled()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_a_gradient_has_its_inputs_dtype(dtype):
+    x = mg.ones(3, dtype=dtype, requires_grad=True)
+    w = mg.ones(3, dtype="float64")
+    (x * w).sum().backward()
+    assert x.grad.dtype == dtype
+
+
+def test_a_gradient_can_be_set_by_hand():
+    x = mg.zeros(2, requires_grad=True)
+    x.grad = [1.0, 2.0]
+    assert x.grad.tolist() == [1, 2]
+    x.grad = np.array([3.0, 4.0])
+    assert x.grad.dtype == "float32"
+    with pytest.raises(mg.ShapeError, match=r"\(3,\).*\(2,\)"):
+        x.grad = mg.zeros(3)

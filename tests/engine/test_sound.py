@@ -1,0 +1,91 @@
+"""Depth, memory, cycles: what must hold however long a program runs."""
+
+import gc
+import subprocess
+import sys
+import tracemalloc
+import weakref
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+
+
+def test_a_graph_100_000_nodes_deep():
+    x = mg.tensor(1.0, requires_grad=True)
+    y = x
+    for _ in range(100_000):
+        y = y + 1.0
+    (g,) = mg.autograd.grad(y, x, create_graph=True)
+    assert g.item() == 1
+    y.backward()
+    assert x.grad.item() == 1
+    del y, g  # freeing a deep graph must not recurse either
+
+
+@pytest.fixture
+def without_collector():
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("without_collector")
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_no_reference_cycles(create_graph):
+    w = mg.ones((4, 4), requires_grad=True)
+    x = mg.ones((3, 4))
+    h = mg.tanh(x @ w)
+    loss = (h * h).mean()
+    alive = [weakref.ref(t) for t in (h, loss)] + [weakref.ref(loss.data)]
+    grads = mg.autograd.grad(loss, w, create_graph=create_graph)
+    alive += [weakref.ref(g) for g in grads]
+    del h, loss, grads
+    assert [ref() for ref in alive] == [None] * len(alive)
+
+
+@pytest.mark.usefixtures("without_collector")
+def test_values_no_rule_reads_are_freed_at_once():
+    x = mg.ones((100, 100), requires_grad=True)
+    before = mg.exp(x)  # read by the rule of exp itself
+    after = before + 1  # read by nobody
+    y = after.sum()
+    exp_value, sum_value = weakref.ref(before.data), weakref.ref(after.data)
+    del before, after
+    assert exp_value() is not None
+    assert sum_value() is None
+    y.backward()
+    assert exp_value() is None  # the sweep frees as it goes
+
+
+@pytest.mark.usefixtures("without_collector")
+def test_a_thousand_steps_leave_nothing_behind():
+    w = mg.tensor(np.ones((8, 8)), requires_grad=True)
+
+    def step():
+        w.grad = None
+        loss = mg.logsumexp(mg.tanh(w @ w))
+        (g,) = mg.autograd.grad(loss, w, create_graph=True)
+        (g * g).sum().backward()
+
+    tracemalloc.start()
+    for _ in range(3000):  # the interpreter's own free lists fill up first
+        step()
+    first = tracemalloc.get_traced_memory()[0]
+    for _ in range(1000):
+        step()
+    grown = tracemalloc.get_traced_memory()[0] - first
+    tracemalloc.stop()
+    assert grown < 10_000
+
+
+def test_import_needs_numpy_only():
+    code = (
+        "import sys, minigrad; from minigrad import nn, optim, datasets, training;"
+        "optional = 'cupy matplotlib graphviz torch scipy safetensors tqdm'.split();"
+        "print([name for name in optional if name in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"

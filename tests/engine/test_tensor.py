@@ -1,0 +1,123 @@
+"""Making tensors, their attributes, their text, and how they mix with NumPy and Python."""
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+
+
+@pytest.mark.parametrize(
+    ("data", "dtype"),
+    [
+        (1.5, "float32"),
+        (3, "int64"),
+        (True, "bool"),
+        ([1.0, 2.0], "float32"),
+        ([1, 2], "int64"),
+        (np.arange(3.0), "float64"),
+        (np.arange(3, dtype="int32"), "int32"),
+        (np.float32(1.5), "float32"),
+        ([mg.tensor(1.0), mg.tensor(2.0)], "float32"),
+    ],
+)
+def test_dtype_of_what_is_given(data, dtype):
+    assert mg.tensor(data).dtype == dtype
+
+
+def test_tensor_copies():
+    array = np.zeros(3)
+    x = mg.tensor(array)
+    array[0] = 1
+    assert x.tolist() == [0, 0, 0]
+    y = mg.tensor(x)
+    y[0] = 5.0
+    assert x.tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "dtype"),
+    [
+        (mg.ones(2), 2.5, "float32"),
+        (mg.ones(2), np.float64(2.5), "float32"),  # a number is a number
+        (mg.ones(2), np.ones(2, "float32"), "float32"),
+        (mg.ones(2), np.ones(2), "float64"),  # an array of float64 is a wish
+        (mg.ones(2, "float64"), mg.ones(2), "float64"),
+        (mg.tensor([1, 2]), 2.5, "float32"),
+        (mg.tensor([1, 2]), mg.ones(2), "float32"),
+        (mg.tensor([1, 2]), 2, "int64"),
+        (mg.ones(2, "float16"), 2.5, "float16"),
+        (mg.ones(2), [1.0, 2.0], "float32"),
+    ],
+)
+def test_promotion_makes_float64_only_from_float64(a, b, dtype):
+    assert (a * b).dtype == dtype
+    assert (b * a).dtype == dtype
+    assert isinstance(b * a, mg.Tensor)
+
+
+def test_integers_become_float32():
+    x = mg.tensor([1, 2, 4])
+    assert (x / 2).dtype == "float32"
+    assert mg.exp(x).dtype == "float32"
+    assert x.mean().dtype == "float32"
+
+
+def test_attributes():
+    x = mg.zeros((2, 3))
+    assert (x.shape, x.ndim, x.size, len(x), x.device, x.is_leaf) == ((2, 3), 2, 6, 2, "cpu", True)
+    assert [row.shape for row in x] == [(3,), (3,)]
+    assert x.T.shape == (3, 2)
+
+
+def test_conversions():
+    x = mg.tensor(2.5)
+    assert (float(x), int(x), x.item(), bool(x)) == (2.5, 2, 2.5, True)
+    assert f"{x:.3f}" == "2.500"
+    assert [10, 20, 30][mg.tensor(1)] == 20
+    assert np.asarray(mg.ones(2)).tolist() == [1, 1]
+    assert np.asarray(mg.ones(2), dtype="float64").dtype == "float64"
+    assert x.to("float64").dtype == "float64"
+    assert x.to("cpu") is x
+
+
+@pytest.mark.parametrize(
+    ("x", "text"),
+    [
+        (mg.tensor([1.0, 2.0]), "tensor([1., 2.])"),
+        (mg.tensor([1, 2]), "tensor([1, 2], int64)"),
+        (mg.tensor(1.0, requires_grad=True), "tensor(1., requires_grad=True)"),
+        (mg.tensor([1.0], requires_grad=True) * 2, "tensor([2.], op=mul)"),
+    ],
+)
+def test_repr(x, text):
+    assert repr(x) == text
+
+
+def test_astype_and_detach_and_clone():
+    x = mg.tensor([1.0, 2.0], requires_grad=True)
+    x.astype("float64").sum().backward()
+    assert x.grad.dtype == "float32"
+    assert x.detach().data is x.data
+    assert not x.detach().requires_grad
+    copy = x.clone()
+    assert copy.data is not x.data
+    assert copy.requires_grad
+
+
+def test_random_numbers_follow_the_seed():
+    mg.manual_seed(3)
+    first = mg.randn(4).tolist(), mg.rand(2, 2).tolist()
+    mg.manual_seed(3)
+    state = mg.random.get_state()
+    assert (mg.randn(4).tolist(), mg.rand((2, 2)).tolist()) == first
+    mg.random.set_state(state)
+    assert mg.randn(4).tolist() == first[0]
+    assert mg.randn(2).dtype == "float32"
+    with pytest.raises(ValueError, match="seed"):
+        mg.manual_seed(-1)
+
+
+def test_equal_tensors_can_be_keys():
+    a, b = mg.ones(2), mg.ones(2)
+    assert len({a: 1, b: 2}) == 2
+    assert (a == b).tolist() == [True, True]
