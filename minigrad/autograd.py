@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from minigrad import backend
-from minigrad.mode import AnomalyError, GraphError, ShapeError, mode, no_grad
+from minigrad.mode import AnomalyError, GraphError, ShapeError, enable_grad, mode, no_grad
 from minigrad.ops import sum_to
 from minigrad.tensor import Node, Tensor
 
@@ -53,7 +53,7 @@ def grad(
     Raises GraphError for an input that the outputs do not depend on, unless `allow_unused`, which
     gives None there; otherwise as `backward`.
     """
-    roots = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
+    roots: list[Any] = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
     wanted = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     seeds = list(grad_outputs) if isinstance(grad_outputs, (list, tuple)) else [grad_outputs]
     if grad_outputs is None:
@@ -94,11 +94,8 @@ def _sweep(
     wanted = None if targets is None else {id(target) for target in targets}
     useful = None if wanted is None else _useful(nodes, wanted)
     retain = create_graph if retain_graph is None else retain_graph
-    if create_graph:
-        _run(nodes, gradients, wanted, useful, retain, True)
-    else:
-        with no_grad():
-            _run(nodes, gradients, wanted, useful, retain, False)
+    with enable_grad() if create_graph else no_grad():
+        _run(nodes, gradients, wanted, useful, retain, create_graph)
     reached = [leaf for leaf in leaves if id(leaf) in gradients]
     for leaf in reached:
         if leaf.hooks:

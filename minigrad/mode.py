@@ -8,10 +8,8 @@ from __future__ import annotations
 import inspect
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ContextDecorator
 from pathlib import Path
-from typing import Any
 
 _PACKAGE = str(Path(__file__).parent)
 
@@ -41,24 +39,30 @@ class _Mode(threading.local):
 mode = _Mode()
 
 
-@contextmanager
-def _set(name: str, value: bool) -> Iterator[None]:
-    before = getattr(mode, name)
-    setattr(mode, name, value)
-    try:
-        yield
-    finally:
-        setattr(mode, name, before)
+class Setting(ContextDecorator):
+    """Sets one mode: a context manager that may be nested, and a decorator."""
+
+    def __init__(self, name: str, value: bool) -> None:
+        self.name = name
+        self.value = value
+        self.before: list[bool] = []
+
+    def __enter__(self) -> None:
+        self.before.append(getattr(mode, self.name))
+        setattr(mode, self.name, self.value)
+
+    def __exit__(self, *exception: object) -> None:
+        setattr(mode, self.name, self.before.pop())
 
 
-def no_grad() -> Any:
+def no_grad() -> Setting:
     """Compute without recording: a context manager, and a decorator."""
-    return _set("recording", False)
+    return Setting("recording", False)
 
 
-def enable_grad() -> Any:
+def enable_grad() -> Setting:
     """Record again inside `no_grad`: a context manager, and a decorator."""
-    return _set("recording", True)
+    return Setting("recording", True)
 
 
 def is_grad_enabled() -> bool:
@@ -66,13 +70,13 @@ def is_grad_enabled() -> bool:
     return mode.recording
 
 
-def detect_anomaly() -> Any:
+def detect_anomaly() -> Setting:
     """Stop at the first NaN or infinity, forward or backward: a context manager, and a decorator.
 
     Raises AnomalyError with the operation that made it and the line of the user's code that called
     that operation. Every result is inspected, so computing is slower inside.
     """
-    return _set("anomaly", True)
+    return Setting("anomaly", True)
 
 
 def user_line() -> str:

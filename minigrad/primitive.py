@@ -16,6 +16,8 @@ from minigrad.backend import DeviceError
 from minigrad.mode import AnomalyError, ShapeError, mode, user_line
 from minigrad.tensor import Node, Tensor, tensor
 
+_cpu = backend.cpu
+
 Backend = ModuleType  # minigrad.backend.numpy or minigrad.backend.cupy
 
 
@@ -124,25 +126,24 @@ class Primitive:
 
     def __call__(self, *inputs: Any, **params: Any) -> Any:
         """Compute the result, and record it if an input requires a gradient."""
-        values = list(inputs)
+        values = []
         tracked = 0
         tensors = False
         for i, x in enumerate(inputs):
             if isinstance(x, Tensor):
                 tensors = True
-                values[i] = x.data
+                values.append(x.data)
                 if x.requires_grad:
                     tracked |= 1 << i
-        xp = backend.cpu if backend._cuda is None else backend.of(values)
+            else:
+                values.append(x if isinstance(x, _cpu.Array) else _operand(x))
+        xp = backend.of(values)
         try:
-            if not tensors:
-                return self.forward(xp, *values, **params)
-            for i, x in enumerate(values):
-                if not isinstance(x, xp.Array):
-                    values[i] = _operand(xp, x)
             data = self.forward(xp, *values, **params)
         except Exception as error:
             raise self._explain(values, error) from None
+        if not tensors:
+            return data
         if not isinstance(data, xp.Array):
             data = xp.asarray(data)
         if data.dtype.char == "d" and not _has_float64(values) and "dtype" not in params:
@@ -204,16 +205,14 @@ class Primitive:
         return error
 
 
-def _operand(xp: Backend, x: Any) -> Any:
-    """Return a constant operand as what the backend computes with."""
+def _operand(x: Any) -> Any:
+    """Return a constant operand as what the backends compute with."""
     if isinstance(x, float):
         return float(x)  # a NumPy float64 scalar is a number like any other, not a wish for float64
-    if isinstance(x, (int, complex)) or backend.is_array(x) or x is None:
+    if isinstance(x, (int, _cpu.generic)) or x is None or backend.is_array(x):
         return x
-    if isinstance(x, xp.generic):
-        return xp.asarray(x)
     if isinstance(x, (list, tuple)):
-        return tensor(list(x), device="cpu" if xp is backend.cpu else "cuda").data
+        return tensor(list(x)).data
     raise TypeError(
         f"an operand is a Tensor, an array, a number or a list of numbers, not {type(x).__name__}"
     )
