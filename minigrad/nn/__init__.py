@@ -8,6 +8,6 @@ from minigrad.nn.losses import CrossEntropyLoss
 from minigrad.nn.module import Module, Parameter
 
 __all__ = [
-    "CrossEntropyLoss", "Flatten", "Linear", "Module", "ModuleList", "Parameter", "ReLU", "Sequential",
-    "functional", "init",
+    "CrossEntropyLoss", "Flatten", "Linear", "Module", "ModuleList", "Parameter", "ReLU",
+    "Sequential", "functional", "init",
 ]  # fmt: skip

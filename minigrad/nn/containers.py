@@ -45,7 +45,7 @@ class ModuleList(Module):
     @overload
     def __getitem__(self, index: slice) -> Self: ...
     def __getitem__(self, index: int | slice) -> Any:
-        """Return one module, or a container of the same kind for a slice (the modules are shared)."""
+        """Return one module, or for a slice a container of the same kind (modules are shared)."""
         if isinstance(index, slice):
             part = type(self).__new__(type(self))
             vars(part).update(vars(self))

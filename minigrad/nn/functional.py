@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.mode import ShapeError
 from minigrad import backend
+from minigrad.mode import ShapeError
 from minigrad.ops import neural
 from minigrad.tensor import Tensor
 

@@ -5,7 +5,7 @@ Thin: see below.
 
 from __future__ import annotations
 
-from minigrad import backend, random
+from minigrad import random
 from minigrad.tensor import Tensor
 
 

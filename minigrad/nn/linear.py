@@ -19,10 +19,10 @@ from minigrad.tensor import DType, Tensor
 class Linear(Module):
     """The affine map y = x Wᵀ + b, from x (…, in) to y (…, out).
 
-    ``weight`` has PyTorch's shape (out, in), and its memory runs along `out`, which makes the product
-    and its gradient faster; ``bias`` has shape (out,), or is None. Both start uniform in ±1/√in,
-    PyTorch's default; `init`, a function of `nn.init` such as ``nn.init.kaiming_normal_``, fills the
-    weight instead, and then the bias starts at 0.
+    ``weight`` has PyTorch's shape (out, in), and its memory runs along `out`, which makes the
+    product and its gradient faster; ``bias`` has shape (out,), or is None. Both start uniform in
+    ±1/√in, PyTorch's default; `init`, a function of `nn.init` such as ``nn.init.kaiming_normal_``,
+    fills the weight instead, and then the bias starts at 0.
 
     Raises ValueError for sizes below 1, ShapeError for an input whose last size is not `in`.
     """

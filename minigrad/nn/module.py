@@ -168,7 +168,7 @@ class Module:
             stack.extend(reversed(children))
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        """Iterate over the parameters with their names, as in ``"0.weight"``; a shared one comes once."""
+        """Iterate over the parameters with names such as ``"0.weight"``, a shared one once."""
         for name, _, _, value in self._named_tensors(shared=False):
             if isinstance(value, Parameter):
                 yield name, value
@@ -198,8 +198,8 @@ class Module:
     def state_dict(self) -> dict[str, Any]:
         """Return copies of all parameters and buffers, as NumPy arrays in C order, by name.
 
-        A shared parameter is under each of its names, as in PyTorch; being copies, the arrays do not
-        change when training goes on.
+        A shared parameter is under each of its names, as in PyTorch; being copies, the arrays do
+        not change when training goes on.
         """
         return {
             name: backend.of((value.data,)).to_host(value.data).copy(order="C")
@@ -209,9 +209,9 @@ class Module:
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> Loaded:
         """Copy values into the parameters and buffers, by name; return what did not match.
 
-        The values are arrays, tensors or what NumPy can read (PyTorch's CPU tensors too), of exactly
-        the shapes of their places, whose dtype, memory and layout stay as they are. Nothing is
-        changed if an error is raised.
+        The values are arrays, tensors or what NumPy can read (PyTorch's CPU tensors too), of
+        exactly the shapes of their places, whose dtype, memory and layout stay as they are. Nothing
+        is changed if an error is raised.
 
         Raises KeyError for a name that is missing or unexpected, unless `strict` is False, and
         ShapeError for a shape that differs.
@@ -271,7 +271,8 @@ class Module:
         return self
 
     def to(self: M, device: Device | None = None, dtype: DType = None) -> M:
-        """Move every parameter and buffer to a device, a floating dtype, or both; return this module.
+        """Move every parameter and buffer to a device, a floating dtype, or both; return this
+        module.
 
         The tensors stay the same objects and get new memory, so do this before making an optimizer.
         """

@@ -59,7 +59,7 @@ def tabulate(module: Module, example: Any) -> str:
 
 
 def _is_new(value: Any, counted: set[int]) -> bool:
-    """Say whether a value is a parameter (they alone require gradients or can) not counted before."""
+    """Say whether a value is a parameter that was not counted before."""
     from minigrad.nn.module import Parameter
 
     if not isinstance(value, Parameter) or id(value) in counted:

@@ -1,9 +1,9 @@
-"""Operations of neural networks that pay to be one: the losses and norms in as few passes as they have.
+"""Operations of neural networks that pay to be one: losses and norms, in few passes.
 
 Two of them take beside x a function of x that was computed on the way (the log-probabilities, the
 moments). Their rule for x is the whole derivative, along both paths, and reads that value, which
-saves computing it again; the rule for the value passes nothing. Since the value is a node of its own,
-the derivatives of the rule, of any order, go through it to x.
+saves computing it again; the rule for the value passes nothing. Since the value is a node of its
+own, the derivatives of the rule, of any order, go through it to x.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _pull(g: Any, logp: Any, index: Array, scale: float) -> Any:
 def _cross_entropy(
     xp: Backend, x: Array, logp: Array, *, index: Array, scale: float, total: bool
 ) -> Array:
-    """Return -scale · log-probability at the flat positions, one a row; the sum of it if `total`."""
+    """Return -scale · log-probability at the flat positions, or the sum of it if `total`."""
     picked = logp.take(index)
     return (picked.sum() if total else picked) * -scale
 
