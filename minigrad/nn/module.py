@@ -67,7 +67,7 @@ class Module:
     def forward(self, *inputs: Any) -> Any:
         """Compute the output; every subclass defines it."""
         raise NotImplementedError(
-            f"{type(self).__name__} defines no forward(self, ...), which is what calling a module runs"
+            f"{type(self).__name__} defines no forward(self, ...), which calling a module runs"
         )
 
     def __call__(self, *inputs: Any, **keywords: Any) -> Any:
@@ -108,7 +108,7 @@ class Module:
 
         return remove
 
-    # State -----------------------------------------------------------------------------------------
+    # State ---------------------------------------------------------------------------------------
 
     def _members(self) -> Iterator[tuple[str, Any]]:
         """Iterate over the attributes, with those that a container holds in another way."""
@@ -121,8 +121,8 @@ class Module:
                 yield name, value
             elif isinstance(value, list) and any(isinstance(x, (Module, Parameter)) for x in value):
                 raise TypeError(
-                    f"{type(self).__name__}.{name} is a list of modules or parameters, which training would "
-                    "never find; use nn.ModuleList, or a tuple to keep them out on purpose"
+                    f"{type(self).__name__}.{name} is a list of modules or parameters, which "
+                    "training would never find; use nn.ModuleList, or a tuple to keep them out"
                 )
 
     def children(self) -> Iterator[Module]:
@@ -188,7 +188,7 @@ class Module:
         return (buffer for _, buffer in self.named_buffers())
 
     def register_buffer(self, name: str, value: Tensor | None) -> None:
-        """Make an attribute that `state_dict` saves and `to` moves, and that no optimizer trains."""
+        """Make an attribute that `state_dict` saves, `to` moves, and no optimizer trains."""
         if value is not None and not isinstance(value, Tensor):
             raise TypeError(f"buffer {name!r} is a Tensor or None, not {type(value).__name__}")
         if name not in self._buffers:
@@ -226,8 +226,8 @@ class Module:
             problems.append(f"unexpected: {', '.join(unexpected)}")
         if problems:
             raise KeyError(
-                f"the state does not fit {type(self).__name__} ({'; '.join(problems)}); it must come from "
-                "a module of the same structure, or pass strict=False to load what matches"
+                f"the state does not fit {type(self).__name__} ({'; '.join(problems)}); it must come "
+                "from a module of the same structure, or pass strict=False to load what matches"
             )
         arrays = {
             name: Tensor(state[name], dtype=place.dtype).data
@@ -247,7 +247,7 @@ class Module:
             place.modified()
         return Loaded(missing, unexpected)
 
-    # What is done to all of it ---------------------------------------------------------------------
+    # What is done to all of it -------------------------------------------------------------------
 
     def train(self: M, mode: bool = True) -> M:
         """Set ``training`` here and in all modules below; return this module."""
@@ -270,23 +270,26 @@ class Module:
             parameter.requires_grad_(requires_grad)
         return self
 
-    def to(self: M, device: Device | None = None, dtype: DType = None) -> M:
-        """Move every parameter and buffer to a device, a floating dtype, or both; return this
-        module.
+    def to(self: M, *targets: Any) -> M:
+        """Move every parameter and buffer to a device, a floating dtype, or both; return this.
 
-        The tensors stay the same objects and get new memory, so do this before making an optimizer.
+        ``model.to("cuda")``, ``model.to(mg.float64)``. The tensors stay the same objects and get new
+        memory, so do this before making an optimizer.
         """
         for _, _, _, value in self._named_tensors(shared=False):
-            array = value.data if device is None else _moved(value.data, device)
-            if dtype is not None and array.dtype.kind == "f":
-                array = array.astype(dtype)  # of the same layout
+            array = value.data
+            for target in targets:
+                if isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda"):
+                    array = _moved(array, target)
+                elif array.dtype.kind == "f":
+                    array = array.astype(target, copy=False)  # keeps the layout
             if array is not value.data:
                 value.data = array
                 value.grad = None
                 value.modified()
         return self
 
-    # Descriptions ----------------------------------------------------------------------------------
+    # Descriptions --------------------------------------------------------------------------------
 
     def count(self) -> int:
         """Return the number of elements of all parameters, shared ones counted once."""
