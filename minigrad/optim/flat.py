@@ -1,0 +1,127 @@
+"""Flat: parameters of one dtype on one device, kept in one vector, each parameter a view into it.
+
+What a step does is one pass over the vector whatever the number of parameters. Not here: what that
+step is (`optimizer.py`).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from minigrad import backend
+from minigrad.backend import Array
+from minigrad.tensor import Tensor
+
+# A block's temporaries (64 KiB in float32) stay in the cache, and below the size from which malloc
+# maps, faults in and unmaps memory for each of them.
+BLOCK = 16_384
+
+
+class Flat:
+    """One vector that holds `tensors`, and any number of state vectors parallel to it.
+
+    A tensor keeps its shape and its memory layout (column-major where it was column-major, else
+    row-major). Its place in the vector is ``vector[offsets[i] : offsets[i + 1]]``, in memory order.
+    """
+
+    def __init__(self, tensors: list[Tensor], clock: tuple[float, ...]) -> None:
+        first = tensors[0].data
+        self.xp = backend.of((first,))
+        self.block = BLOCK if self.xp is backend.cpu else sys.maxsize
+        self.tensors = tensors
+        self.shapes = [tensor.shape for tensor in tensors]
+        self.orders = [_order(tensor.data) for tensor in tensors]
+        self.offsets = [0]
+        for tensor in tensors:
+            self.offsets.append(self.offsets[-1] + tensor.size)
+        self.vector: Array = self.xp.empty_like(first, shape=(self.offsets[-1],), order="C")
+        self.views = [self.shaped(i, self.vector) for i in range(len(tensors))]
+        self.states: dict[str, Array] = {}
+        self.written: set[str] = set()  # the state vectors that have memory of their own
+        self.clocks = [clock] * len(tensors)
+        self.adopt()
+
+    def shaped(self, i: int, vector: Array) -> Array:
+        """Return tensor `i`'s part of a vector parallel to this one, in the tensor's shape."""
+        part = vector[self.offsets[i] : self.offsets[i + 1]]
+        return part.reshape(self.shapes[i], order=self.orders[i])
+
+    def adopt(self) -> bool:
+        """Take in tensors whose memory was replaced; say whether all of them still fit in here."""
+        for i, tensor in enumerate(self.tensors):
+            data, view = tensor.data, self.views[i]
+            if data is view:
+                continue
+            kind = (data.shape, data.dtype, backend.device_of(data))
+            if kind != (view.shape, view.dtype, backend.device_of(view)):
+                return False
+            view[...] = data
+            tensor.data = view
+        return True
+
+    def fill(self, name: str, value: float) -> None:
+        """Start a state vector: a constant, which costs no memory until it is first written."""
+        one = self.xp.full_like(self.vector, value, shape=(1,))
+        self.states[name] = self.xp.broadcast_to(one, self.vector.shape)
+        self.written.discard(name)
+
+    def write(self, name: str, start: int, stop: int, values: Array) -> None:
+        """Replace part of a state vector, giving it memory if this is the first time."""
+        if name not in self.written:
+            self.states[name] = self.states[name].copy()
+            self.written.add(name)
+        self.states[name][start:stop] = values
+
+    def put(self, name: str, i: int, values: Any) -> None:
+        """Replace tensor `i`'s part of a state vector by an array in host memory or a Tensor."""
+        host = values.numpy() if isinstance(values, Tensor) else values
+        array = self.xp.from_host(host, backend.device_of(self.vector))
+        self.write(name, self.offsets[i], self.offsets[i + 1], array.ravel(self.orders[i]))
+
+    def runs(self) -> Iterator[tuple[int, int]]:
+        """Yield ranges of neighbours that have a gradient and have made the same steps."""
+        first, clock = -1, self.clocks[0]
+        for i, tensor in enumerate(self.tensors):
+            active = tensor._grad is not None and tensor.requires_grad
+            if first >= 0 and (not active or self.clocks[i] != clock):
+                yield first, i
+                first = -1
+            if active and first < 0:
+                first, clock = i, self.clocks[i]
+        if first >= 0:
+            yield first, len(self.tensors)
+
+    def blocks(self, first: int, last: int) -> Iterator[tuple[int, int, Array]]:
+        """Yield the gradients of tensors `first` to `last` by blocks: (start, stop, gradient).
+
+        A large gradient is cut, without a copy; small neighbours are joined.
+        """
+        small: list[Array] = []
+        start = stop = self.offsets[first]
+        for i in range(first, last):
+            g = self.tensors[i].grad.data.ravel(self.orders[i])  # type: ignore[union-attr]
+            if small and stop - start + g.size > self.block:
+                yield start, stop, _join(self.xp, small)
+                small, start = [], stop
+            if g.size <= self.block:
+                small.append(g)
+                stop += g.size
+                continue
+            width = -(-g.size // -(-g.size // self.block))
+            for k in range(0, g.size, width):
+                part = g[k : k + width]
+                yield start + k, start + k + part.size, part
+            start = stop = start + g.size
+        if small:
+            yield start, stop, _join(self.xp, small)
+
+
+def _join(xp: Any, parts: list[Array]) -> Array:
+    return parts[0] if len(parts) == 1 else xp.concatenate(parts)
+
+
+def _order(array: Array) -> str:
+    """Return "F" for a column-major array, else "C"."""
+    return "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"

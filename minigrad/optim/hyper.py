@@ -1,0 +1,109 @@
+"""What every hyperparameter may be, and the errors that say so."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import numbers
+from collections.abc import Callable, Iterable
+from typing import Any
+
+
+class HyperparameterError(ValueError):
+    """A hyperparameter outside its legal range, or one that the method does not have."""
+
+
+def number(value: Any) -> bool:
+    """Say whether `value` is a real number, and no boolean."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def not_negative(value: Any) -> bool:
+    """Say whether `value` is a finite number ≥ 0."""
+    return number(value) and 0 <= value < math.inf
+
+
+def _fraction(value: Any) -> bool:
+    return number(value) and 0 <= value < 1
+
+
+def _portion(value: Any) -> bool:
+    return number(value) and 0 <= value <= 1
+
+
+def _pair(value: Any) -> bool:
+    return isinstance(value, (tuple, list)) and len(value) == 2
+
+
+def _flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+_FLAG = (_flag, "True or False")
+_NOT_NEGATIVE = (not_negative, "a finite number ≥ 0")
+_FRACTION = (_fraction, "a number in [0, 1)")
+_PORTION = (_portion, "a number in [0, 1]")
+
+_LEGAL: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "alpha": _FRACTION,
+    "betas": (lambda x: _pair(x) and all(map(_fraction, x)), "two numbers (β₁, β₂) in [0, 1)"),
+    "box": (
+        lambda x: x is None or (_pair(x) and all(map(number, x)) and x[0] <= x[1]),
+        "None or two numbers (low, high), low ≤ high",
+    ),
+    "bias_correction": (
+        lambda x: x in ("after", "before", "none"),
+        'one of "after", "before", "none"',
+    ),
+    "centered": _FLAG,
+    "classical": _FLAG,
+    "dampening": _PORTION,
+    "decoupled": _FLAG,
+    "eps": _NOT_NEGATIVE,
+    "eps_inside_max": _FLAG,
+    "eps_inside_sqrt": _FLAG,
+    "initial_accumulator_value": _NOT_NEGATIVE,
+    "initial_lr": _NOT_NEGATIVE,
+    "l1": _NOT_NEGATIVE,
+    "lr": _NOT_NEGATIVE,
+    "lr_decay": _NOT_NEGATIVE,
+    "maximize": _FLAG,
+    "momentum": _PORTION,
+    "momentum_decay": (
+        lambda x: number(x) and x >= 0,
+        "a number ≥ 0, or math.inf for a constant momentum",
+    ),
+    "nesterov": _FLAG,
+    "rho": _FRACTION,
+    "variant": (lambda x: x in ("sutskever", "1983"), 'one of "sutskever", "1983"'),
+    "weight_decay": _NOT_NEGATIVE,
+}
+
+
+def plain(value: Any) -> Any:
+    """Return numbers as Python's, so that a NumPy scalar cannot turn float32 into float64."""
+    if isinstance(value, (tuple, list)):
+        return tuple(map(plain, value))
+    if isinstance(value, (bool, str)) or value is None:
+        return value
+    return int(value) if isinstance(value, numbers.Integral) else float(value)
+
+
+def check(method: str, given: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """Return `given` with plain numbers, or raise HyperparameterError for a name or a value."""
+    for name, value in given.items():
+        if name not in defaults:
+            raise HyperparameterError(unknown(method, name, defaults))
+        if name in _LEGAL and not _LEGAL[name][0](value):
+            advice = f"try {name}={defaults[name]!r}"
+            raise HyperparameterError(
+                f"{method}: {name}={value!r} is not {_LEGAL[name][1]}; {advice}"
+            )
+    return {name: plain(value) for name, value in given.items()}
+
+
+def unknown(method: str, name: str, legal: Iterable[str]) -> str:
+    """Return the message for a keyword that the method does not have."""
+    close = difflib.get_close_matches(name, list(legal), 1)
+    advice = f"; try {close[0]}" if close else ""
+    return f"{method} has no keyword {name!r}; it has {', '.join(legal)}{advice}"

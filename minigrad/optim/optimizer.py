@@ -1,0 +1,369 @@
+"""Optimizer: everything that first-order methods share, so that a method is only its formula.
+
+Parameter groups, weight decay, the proximal step of L1, closures, state and its way in and out of
+files. Not here: the vector that the parameters live in (`flat.py`), the formulas themselves
+(`momentum.py`, `adaptive.py`, `adam.py`), schedules, clipping.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+
+from minigrad import backend, ops
+from minigrad.backend import Array
+from minigrad.mode import ShapeError, enable_grad
+from minigrad.optim.flat import Flat
+from minigrad.optim.hyper import check
+from minigrad.tensor import Tensor
+
+Group = dict[str, Any]
+
+
+class Optimizer:
+    """A method that changes parameters by the formula of one step.
+
+    A subclass states ``update(t, theta, g, *state, **hyperparameters) → theta, *state``, a pure
+    elementwise function of arrays in operators and minigrad's operations. Its signature is read:
+
+    - ``t``, a Python int, counts a parameter's steps from 1; ``theta`` and ``g`` are 1-D arrays;
+    - each further positional parameter is a state vector, zero at the start; one with a default is
+      a Python number, the same for all coordinates, which starts at the default;
+    - keyword-only parameters are the hyperparameters with their defaults, given as Python numbers.
+
+    A state that is returned as it came in costs no memory. Keywords in the class statement change
+    inherited defaults. All methods have these hyperparameters too, per group:
+
+    - ``weight_decay`` λ: adds λθ to g; or, if ``decoupled``, θ ← (1 − lr·λ)θ before the update;
+    - ``l1`` κ: the proximal step after the update, θ ← sign(θ)·max(abs(θ) − lr·κ, 0): exact zeros;
+    - ``maximize``: g ← −g, before all else.
+
+    `params` is an iterable of leaf Tensors, or of groups: dicts with ``"params"`` and
+    hyperparameters that differ from the keywords. The parameters move into one vector per group
+    (one for each dtype and device): ``p.data`` becomes a view into it, of the same shape and layout.
+
+    Raises HyperparameterError for a value that is not legal or a keyword that the method does not
+    have, TypeError and ValueError for parameters that cannot be optimized.
+    """
+
+    update: ClassVar[Callable[..., Any]]
+    state_names: ClassVar[tuple[str, ...]] = ()
+    clock_names: ClassVar[tuple[str, ...]] = ()
+    clock_start: ClassVar[tuple[float, ...]] = (0,)
+    hyper_names: ClassVar[tuple[str, ...]] = ()
+    class_defaults: ClassVar[dict[str, Any]] = {}
+
+    def __init_subclass__(cls, **defaults: Any) -> None:
+        """Read the formula's signature."""
+        super().__init_subclass__()
+        rest = list(inspect.signature(cls.update).parameters.values())[3:]
+        empty = inspect.Parameter.empty
+        positional = [x for x in rest if x.kind is x.POSITIONAL_OR_KEYWORD]
+        clock = [x for x in positional if x.default is not empty]
+        hyper = {x.name: x.default for x in rest if x.kind is x.KEYWORD_ONLY}
+        cls.state_names = tuple(x.name for x in positional if x.default is empty)
+        cls.clock_names = tuple(x.name for x in clock)
+        cls.clock_start = (0, *(x.default for x in clock))
+        cls.hyper_names = tuple(hyper)
+        shared = {"weight_decay": 0.0, "decoupled": False, "l1": 0.0, "maximize": False}
+        cls.class_defaults = {**hyper, **shared, **defaults}
+        keywords = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=value)
+            for name, value in cls.class_defaults.items()
+        ]
+        keywords[0] = keywords[0].replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        params = inspect.Parameter("params", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        cls.__signature__ = inspect.Signature([params, *keywords])  # type: ignore[attr-defined]
+
+    def __init__(self, params: Iterable[Any], lr: float | None = None, **hyper: Any) -> None:
+        given = hyper if lr is None else {"lr": lr, **hyper}
+        self.defaults = self.class_defaults | check(self.name, given, self.class_defaults)
+        self.param_groups: list[Group] = []
+        self._flats: list[list[Flat]] = []
+        self._seen: set[int] = set()
+        if isinstance(params, (Tensor, dict)):
+            raise TypeError(
+                f"{self.name}: the parameters are an iterable of Tensors or of groups, not one "
+                f"{type(params).__name__}; put it into a list"
+            )
+        items = list(params)
+        if not items:
+            raise ValueError(
+                f"{self.name}: no parameters; give an iterable of leaf Tensors such as "
+                "model.parameters() (an iterator can be used only once)"
+            )
+        if isinstance(items[0], dict):
+            for group in items:
+                self.add_param_group(group)
+        else:
+            self.add_param_group({"params": items})
+        if not any(p.requires_grad for group in self.param_groups for p in group["params"]):
+            raise ValueError(
+                f"{self.name}: none of the parameters requires a gradient, so none would ever "
+                "change; make them with requires_grad=True"
+            )
+
+    @property
+    def name(self) -> str:
+        """The name of the method."""
+        return type(self).__name__
+
+    def __repr__(self) -> str:
+        lines = [f"{self.name}("]
+        for i, group in enumerate(self.param_groups):
+            size = sum(p.size for p in group["params"])
+            values = [f"{name}={value!r}" for name, value in group.items() if name != "params"]
+            lines.append(f"  group {i}: {size:,} parameters, {', '.join(values)}")
+        return "\n".join([*lines, ")"])
+
+    # Groups --------------------------------------------------------------------------------------
+
+    def add_param_group(self, group: Group) -> None:
+        """Optimize more parameters, with hyperparameters of their own where `group` gives them."""
+        i = len(self.param_groups)
+        if not isinstance(group, dict) or "params" not in group:
+            raise TypeError(
+                f'{self.name}: group {i} must be a dict with "params", such as '
+                '{"params": layer.parameters(), "lr": 0.01}'
+            )
+        params = group["params"]
+        params = [params] if isinstance(params, Tensor) else list(params)
+        if not params:
+            raise ValueError(f"{self.name}: group {i} has no parameters; leave it out")
+        given = {name: value for name, value in group.items() if name != "params"}
+        legal = self.defaults | {"initial_lr": self.defaults["lr"]}
+        new = {"params": params, **self.defaults, **check(self.name, given, legal)}
+        self.check(new)
+        seen = set(self._seen)
+        for j, p in enumerate(params):
+            self._check_parameter(p, f"{self.name}: parameter {j} of group {i}")
+            if id(p) in seen:
+                raise ValueError(
+                    f"{self.name}: parameter {j} of group {i} (shape {p.shape}) occurs twice; "
+                    "give each Tensor once, in one group"
+                )
+            seen.add(id(p))
+        self._seen = seen
+        self.param_groups.append(new)
+        self._flats.append(self._flatten(new))
+
+    @staticmethod
+    def _check_parameter(p: Any, where: str) -> None:
+        if not isinstance(p, Tensor):
+            raise TypeError(f"{where} is a {type(p).__name__}; parameters are Tensors")
+        if p.node is not None:
+            raise ValueError(
+                f"{where} is not a leaf: {p.node.op.__name__} computed it; give the Tensor it was "
+                "computed from, or .detach() it first"
+            )
+        if p.dtype.kind != "f":
+            raise TypeError(f"{where} has dtype {p.dtype}; use .astype(mg.float32)")
+
+    def check(self, group: Group) -> None:
+        """Raise HyperparameterError if a group's hyperparameters contradict each other."""
+
+    def start(self, group: Group) -> dict[str, float]:
+        """Return the values, by name, that state vectors start at, where that is not 0."""
+        return {}
+
+    def _flatten(self, group: Group) -> list[Flat]:
+        """Move a group's parameters into vectors, one for each dtype and device."""
+        kinds: dict[tuple[str, str], list[Tensor]] = {}
+        for p in group["params"]:
+            kinds.setdefault((str(p.dtype), p.device), []).append(p)
+        flats = [Flat(tensors, self.clock_start) for tensors in kinds.values()]
+        start = self.start(group)
+        for flat in flats:
+            for name in self.state_names:
+                flat.fill(name, start.get(name, 0.0))
+        return flats
+
+    # A step --------------------------------------------------------------------------------------
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters, or set those that exist to zero."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if set_to_none:
+                    p.grad = None
+                elif p.grad is not None:
+                    p.grad = Tensor.of(0 * p.grad.data)
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Change every parameter that has a gradient; return what the closure returned, or None.
+
+        `closure` takes no argument, computes the loss with gradients enabled, and returns it. If it
+        has not called ``backward()`` itself (the loss still has its graph), the optimizer zeroes
+        the gradients and calls it; else the gradients are taken as the closure left them.
+
+        A parameter whose gradient is None, or that requires none, is left alone, its state and its
+        count of steps too. Graphs recorded before the step refuse to be used after it.
+        """
+        loss = None if closure is None else self.evaluate(closure)
+        for k, group in enumerate(self.param_groups):
+            if not all(flat.adopt() for flat in self._flats[k]):
+                self._rebuild(k)
+            formula = self.formula(group)
+            for flat in self._flats[k]:
+                for first, last in flat.runs():
+                    self._advance(flat, first, last, formula)
+        return loss
+
+    def evaluate(self, closure: Callable[[], Any]) -> Any:
+        """Call `closure`, see to it that the gradients are there, and return the loss."""
+        with enable_grad():
+            loss = closure()
+            if isinstance(loss, Tensor) and loss.node is not None and not loss.node.freed:
+                self.zero_grad()
+                loss.backward()
+        return loss
+
+    def formula(self, group: Group) -> Callable[..., Any]:
+        """Return ``f(t, theta, g, *state) → theta, *state``: the update with the group's extras."""
+        update = self.update
+        hyper = {name: group[name] for name in self.hyper_names}
+        lr = hyper["lr"] = float(group["lr"])
+        decay, decoupled, maximize = group["weight_decay"], group["decoupled"], group["maximize"]
+        threshold = lr * group["l1"]
+
+        def step(t: int, theta: Array, g: Array, *state: Any) -> Any:
+            if maximize:
+                g = -g
+            if decay and decoupled:
+                theta = theta * (1 - lr * decay)
+            elif decay:
+                g = g + decay * theta
+            theta, *state = update(t, theta, g, *state, **hyper)
+            if threshold:
+                theta = ops.sign(theta) * ops.maximum(ops.abs(theta) - threshold, 0.0)
+            return theta, *state
+
+        return step
+
+    def _advance(self, flat: Flat, first: int, last: int, formula: Callable[..., Any]) -> None:
+        """Run one step of the formula over tensors `first` to `last`, block by block."""
+        step, *numbers = flat.clocks[first]
+        t = int(step) + 1
+        names = self.state_names
+        vector, clock = flat.vector, numbers
+        for start, stop, g in flat.blocks(first, last):
+            states = [flat.states[name][start:stop] for name in names]
+            new, *rest = formula(t, vector[start:stop], g, *states, *numbers)
+            vector[start:stop] = new
+            for name, old, value in zip(names, states, rest, strict=False):
+                if value is not old:
+                    flat.write(name, start, stop, value)
+            clock = rest[len(names) :]
+        flat.clocks[first:last] = [(t, *clock)] * (last - first)
+        for p in flat.tensors[first:last]:
+            p.modified()
+
+    # State ---------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return hyperparameters and state, in PyTorch's layout.
+
+        ``{"state": {index: {"t": int, name: array or number}}, "param_groups": [{…, "params":
+        [index]}]}``: a parameter's index is its position among all parameters; arrays are copies in
+        host memory, of the parameter's shape and dtype. A parameter that has made no step has no
+        entry.
+        """
+        index = {id(p): i for i, p in enumerate(self._parameters())}
+        state: dict[int, dict[str, Any]] = {}
+        for flats in self._flats:
+            for flat in flats:
+                for i, p in enumerate(flat.tensors):
+                    if flat.clocks[i][0]:
+                        state[index[id(p)]] = self._save(flat, i)
+        groups = [
+            {**group, "params": [index[id(p)] for p in group["params"]]}
+            for group in self.param_groups
+        ]
+        return {"state": dict(sorted(state.items())), "param_groups": groups}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what `state_dict` returned, hyperparameters included; the result is bit-exact.
+
+        Indices of ``"state"`` may be strings and pairs may be lists, as JSON leaves them.
+
+        Raises ValueError, with nothing changed, if groups, shapes or names do not fit.
+        """
+        saved_groups = state_dict["param_groups"]
+        sizes = [len(group["params"]) for group in self.param_groups]
+        saved_sizes = [len(group["params"]) for group in saved_groups]
+        if sizes != saved_sizes:
+            raise ValueError(
+                f"{self.name}: the state is of groups with {saved_sizes} parameters, and this "
+                f"optimizer's have {sizes}; make it with the parameters of the model that was saved"
+            )
+        legal = self.defaults | {"initial_lr": self.defaults["lr"]}
+        hypers = []
+        for group in saved_groups:
+            given = {name: value for name, value in group.items() if name != "params"}
+            hypers.append(check(self.name, given, legal))
+        places = [i for group in saved_groups for i in group["params"]]
+        entries = {int(i): entry for i, entry in state_dict["state"].items()}
+        parameters = self._parameters()
+        state = {id(p): entries[i] for p, i in zip(parameters, places, strict=True) if i in entries}
+        for j, p in enumerate(parameters):
+            self._check_entry(state.get(id(p), {}), p, j)
+        for k, hyper in enumerate(hypers):
+            self.param_groups[k].update(hyper)
+            self._flats[k] = self._flatten(self.param_groups[k])
+            self._restore(k, state)
+
+    def _check_entry(self, entry: dict[str, Any], p: Tensor, j: int) -> None:
+        """Raise ValueError if a saved entry is not one of parameter `j`."""
+        names = ("t", *self.clock_names, *self.state_names)
+        for name, value in entry.items():
+            if name not in names:
+                raise ValueError(
+                    f"{self.name}: parameter {j} has a saved {name!r}, and this method keeps "
+                    f"{', '.join(names)}; load the state of the same method"
+                )
+            if name in self.state_names and tuple(value.shape) != p.shape:
+                raise ShapeError(
+                    f"{self.name}: {name!r} of parameter {j} has shape {tuple(value.shape)}, "
+                    f"and the parameter {p.shape}; load the state of the same model"
+                )
+
+    def _parameters(self) -> list[Tensor]:
+        return [p for group in self.param_groups for p in group["params"]]
+
+    def _save(self, flat: Flat, i: int) -> dict[str, Any]:
+        """Return the state of a flat vector's tensor `i`, copied to the host."""
+        entry: dict[str, Any] = dict(zip(("t", *self.clock_names), flat.clocks[i], strict=True))
+        for name in self.state_names:
+            if name in flat.written:
+                part = flat.xp.to_host(flat.shaped(i, flat.states[name]))
+                entry[name] = backend.cpu.array(part, order="C")
+        return entry
+
+    def _restore(self, k: int, state: dict[int, dict[str, Any]]) -> None:
+        """Fill the vectors of group `k` from entries by the identity of the parameter."""
+        for flat in self._flats[k]:
+            for i, p in enumerate(flat.tensors):
+                entry = state.get(id(p))
+                if entry is None:
+                    continue
+                clock = [entry[name] for name in self.clock_names]
+                flat.clocks[i] = (int(entry["t"]), *clock)
+                for name in self.state_names:
+                    if name in entry:
+                        flat.put(name, i, entry[name])
+
+    def _rebuild(self, k: int) -> None:
+        """Move group `k` into new vectors: a parameter changed its device, dtype or shape."""
+        state = {}
+        for flat in self._flats[k]:
+            for i, p in enumerate(flat.tensors):
+                if p.shape != flat.shapes[i]:
+                    raise ShapeError(
+                        f"{self.name}: a parameter of group {k} had shape {flat.shapes[i]} and now "
+                        f"has {p.shape}; make a new optimizer"
+                    )
+                if flat.clocks[i][0]:
+                    state[id(p)] = self._save(flat, i)
+        self._flats[k] = self._flatten(self.param_groups[k])
+        self._restore(k, state)
