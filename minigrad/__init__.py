@@ -3,7 +3,7 @@
 The usual import is ``import minigrad as mg``. This file lists the public names, nothing else.
 """
 
-from minigrad import autograd, ops, random
+from minigrad import autograd, ops, random, testing
 from minigrad.backend import DeviceError
 from minigrad.backend.numpy import bool_, float16, float32, float64, int32, int64
 from minigrad.creation import (
@@ -39,6 +39,6 @@ __all__ = [
     "AnomalyError", "DeviceError", "GraphError", "ShapeError", "Tensor", "arange", "autograd",
     "bool_", "detect_anomaly", "enable_grad", "eye", "float16", "float32", "float64", "full",
     "grad", "hessian", "hvp", "int32", "int64", "is_grad_enabled", "jacobian", "linspace",
-    "manual_seed", "no_grad", "ones", "ones_like", "rand", "randn", "random", "tensor",
+    "manual_seed", "no_grad", "ones", "ones_like", "rand", "randn", "random", "tensor", "testing",
     "value_and_grad", "vjp", "zeros", "zeros_like",
 ]  # fmt: skip
