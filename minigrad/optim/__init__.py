@@ -5,9 +5,32 @@
 
 from minigrad.optim.adam import Adam, Adamax, AdamW, AMSGrad, NAdam
 from minigrad.optim.adaptive import Adadelta, Adagrad, RMSprop
+from minigrad.optim.clip import (
+    clip_grad_norm_,
+    clip_grad_norm_per_parameter_,
+    clip_grad_value_,
+)
+from minigrad.optim.ema import EMA
 from minigrad.optim.hyper import HyperparameterError
 from minigrad.optim.momentum import NAG, SGD, Momentum
 from minigrad.optim.optimizer import Optimizer
+from minigrad.optim.plateau import ReduceLROnPlateau
+from minigrad.optim.schedules import (
+    ChainedScheduler,
+    ConstantLR,
+    CosineAnnealingLR,
+    ExponentialLR,
+    InverseSqrtLR,
+    LambdaLR,
+    LinearLR,
+    LinearWarmup,
+    MultiStepLR,
+    OneCycleLR,
+    PolynomialLR,
+    Schedule,
+    SequentialLR,
+    StepLR,
+)
 
 METHODS: dict[str, type[Optimizer]] = {
     "sgd": SGD,
@@ -24,18 +47,10 @@ METHODS: dict[str, type[Optimizer]] = {
 }
 
 __all__ = [
-    "METHODS",
-    "NAG",
-    "SGD",
-    "AMSGrad",
-    "Adadelta",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "Adamax",
-    "HyperparameterError",
-    "Momentum",
-    "NAdam",
-    "Optimizer",
-    "RMSprop",
-]
+    "EMA", "METHODS", "NAG", "SGD", "AMSGrad", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax",
+    "ChainedScheduler", "ConstantLR", "CosineAnnealingLR", "ExponentialLR", "HyperparameterError",
+    "InverseSqrtLR", "LambdaLR", "LinearLR", "LinearWarmup", "Momentum", "MultiStepLR", "NAdam",
+    "OneCycleLR", "Optimizer", "PolynomialLR", "RMSprop", "ReduceLROnPlateau", "Schedule",
+    "SequentialLR", "StepLR", "clip_grad_norm_", "clip_grad_norm_per_parameter_",
+    "clip_grad_value_",
+]  # fmt: skip

@@ -41,7 +41,8 @@ class Optimizer:
 
     `params` is an iterable of leaf Tensors, or of groups: dicts with ``"params"`` and
     hyperparameters that differ from the keywords. The parameters move into one vector per group
-    (one for each dtype and device): ``p.data`` becomes a view into it, of the same shape and layout.
+    (one for each dtype and device): ``p.data`` becomes a view into it, of the same shape and memory
+    layout; Tensors that shared its memory before do not after.
 
     Raises HyperparameterError for a value that is not legal or a keyword that the method does not
     have, TypeError and ValueError for parameters that cannot be optimized.

@@ -1,0 +1,114 @@
+"""Clipping of gradients, between ``backward()`` and ``step()``.
+
+All three replace ``p.grad`` by a new tensor where they change it, so that a gradient that is used
+elsewhere too keeps its value.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from minigrad import backend, ops
+from minigrad.optim.hyper import HyperparameterError, number
+from minigrad.tensor import Tensor
+
+Parameters = Tensor | Iterable[Tensor]
+
+
+def clip_grad_norm_(
+    parameters: Parameters,
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+) -> float:
+    """Scale all gradients by c/‖g‖ if their common norm ‖g‖ exceeds c, and return ‖g‖.
+
+    c is `max_norm`; the norm is that of all gradients taken as one vector, of order `norm_type`
+    (``math.inf``: the largest absolute value). If the norm is NaN or infinite, the gradients become
+    NaN or 0 as the formula says, as in PyTorch; with `error_if_nonfinite` that is an error instead,
+    which names the parameter. (PyTorch scales by c/(‖g‖ + 1e-6).)
+
+    Raises HyperparameterError for `max_norm` or `norm_type` ≤ 0, FloatingPointError as said.
+    """
+    tensors = _with_gradient("clip_grad_norm_", parameters, "max_norm", max_norm)
+    _positive("clip_grad_norm_", "norm_type", norm_type)
+    norms = [_norm(p, norm_type) for p in tensors]
+    largest = max(norms, default=0.0)
+    total = largest
+    if norm_type < math.inf and 0 < largest < math.inf:
+        total = largest * sum((norm / largest) ** norm_type for norm in norms) ** (1 / norm_type)
+    if any(math.isnan(norm) for norm in norms):
+        total = math.nan
+    if error_if_nonfinite and not math.isfinite(total):
+        i = next(i for i, norm in enumerate(norms) if not math.isfinite(norm))
+        raise FloatingPointError(
+            f"clip_grad_norm_: the norm of the gradients is {total}; the first that is not finite "
+            f"is gradient {i}, of shape {tensors[i].shape}. Run the step inside "
+            "mg.detect_anomaly() to see where it came from, or lower the learning rate"
+        )
+    if not total <= max_norm:
+        for p in tensors:
+            _scale(p, max_norm / total)
+    return total
+
+
+def clip_grad_norm_per_parameter_(
+    parameters: Parameters, max_norm: float, norm_type: float = 2.0
+) -> list[float]:
+    """Scale each gradient by c/‖g‖ if its own norm ‖g‖ exceeds c, and return the norms before.
+
+    Raises HyperparameterError for `max_norm` or `norm_type` ≤ 0.
+    """
+    name = "clip_grad_norm_per_parameter_"
+    tensors = _with_gradient(name, parameters, "max_norm", max_norm)
+    _positive(name, "norm_type", norm_type)
+    norms = [_norm(p, norm_type) for p in tensors]
+    for p, norm in zip(tensors, norms, strict=True):
+        if not norm <= max_norm:
+            _scale(p, max_norm / norm)
+    return norms
+
+
+def clip_grad_value_(parameters: Parameters, clip_value: float) -> None:
+    """Replace each gradient's coordinates by the nearest in [−clip_value, clip_value]; NaN stays.
+
+    Raises HyperparameterError for `clip_value` ≤ 0.
+    """
+    for p in _with_gradient("clip_grad_value_", parameters, "clip_value", clip_value):
+        bound = float(clip_value)
+        p.grad = Tensor.of(ops.clip(p.grad.data, -bound, bound))  # type: ignore[union-attr]
+
+
+def _positive(function: str, name: str, value: Any) -> None:
+    if not (number(value) and value > 0):
+        raise HyperparameterError(f"{function}: {name}={value!r} is not a number > 0")
+
+
+def _with_gradient(function: str, parameters: Parameters, name: str, bound: Any) -> list[Tensor]:
+    """Return the parameters that have a gradient, after a look at the bound."""
+    _positive(function, name, bound)
+    tensors = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    return [p for p in tensors if p.grad is not None]
+
+
+def _norm(p: Tensor, order: float) -> float:
+    """Return the norm of a parameter's gradient, safe from overflow of its squares."""
+    g = p.grad.data.ravel("K")  # type: ignore[union-attr]
+    xp = backend.of((g,))
+    if g.size == 0:
+        return 0.0
+    if order == 2.0:
+        square = float(xp.dot(g, g)) if g.dtype != "float16" else 0.0
+        if 1e-30 < square < math.inf:
+            return math.sqrt(square)
+    largest = float(abs(g).max())
+    if order == math.inf or largest == 0 or not math.isfinite(largest):
+        return largest
+    portions = abs(g / largest).astype("float64") ** order
+    return float(largest * float(portions.sum()) ** (1 / order))
+
+
+def _scale(p: Tensor, factor: float) -> None:
+    p.grad = Tensor.of(p.grad.data * factor)  # type: ignore[union-attr]
