@@ -1,0 +1,298 @@
+"""The training loop: `fit`, and the Loop that callbacks see.
+
+What it measures is in `metrics.py`; what watches and steers it are the callbacks, a file each.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from minigrad import backend, optim, random
+from minigrad.tensor import Tensor
+from minigrad.training.callback import Callback
+from minigrad.training.checkpoint import Checkpoint
+from minigrad.training.history import History
+from minigrad.training.learning_rate import LearningRate
+from minigrad.training.logs import JSONLLog
+from minigrad.training.metrics import Meter, batches, correct, device_of, evaluate, weight
+from minigrad.training.progress import Progress
+from minigrad.training.run import Run, configuration
+
+
+def fit(
+    model: Any,
+    loss_fn: Callable[[Any, Any], Any],
+    optimizer: Any,
+    train: Any,
+    test: Any = None,
+    *,
+    epochs: int = 10,
+    batch_size: int = 32,
+    penalties: Iterable[Callable[[], Any]] = (),
+    callbacks: Sequence[Callback] = (),
+    schedule: Any = None,
+    clip: float | Callable[[list[Tensor]], Any] | None = None,
+    seed: int | None = None,
+    run: str | Path | None = None,
+    resume: bool = False,
+    config: Mapping[str, Any] | None = None,
+    progress: bool = True,
+) -> History:
+    """Train a model and return what was measured.
+
+    Each step minimizes ``loss_fn(model(x), y)`` plus the `penalties`, functions of no argument that
+    return a scalar; the loss that is reported is without them.
+
+    - `train`, `test`: a Dataset (shuffled anew each epoch) or a Loader; with `test`, each epoch
+      ends with its loss and accuracy, in eval mode, without recording.
+    - `schedule`: a learning-rate schedule, stepped once an epoch; for once a step, give
+      ``LearningRate(schedule, every="step")`` among the callbacks instead.
+    - `clip`: the greatest global norm of the gradient, or a function of the list of parameters.
+    - `seed`: decides the shuffling and starts `mg.random` anew (for dropout); with None they follow
+      from the state of `mg.random`. Same seed, same machine: same weights, to the last bit.
+    - `run`: a folder for metrics.jsonl, config.json and the checkpoint. If it exists and is not
+      empty, the next free name with a number is taken (``history.run``).
+    - `resume`: go on from the checkpoint of `run`, or of a Checkpoint callback, if there is one,
+      else start. The model, optimizer and arguments must be made as before; the run then ends in
+      the same weights, bit for bit, as one that was never interrupted.
+    - `config`: what else config.json should record.
+    - `progress`: show a bar, if on a terminal.
+
+    Raises ValueError for arguments that are not legal, RunError and CheckpointError for a folder or
+    checkpoint that does not serve.
+    """
+    if not isinstance(epochs, int) or epochs < 0:
+        raise ValueError(f"epochs={epochs!r}; legal is an integer from 0")
+    loop = Loop(model, loss_fn, optimizer, epochs, list(penalties), _clipper(clip))
+    if loop.clip is not None and getattr(optimizer, "needs_closure", False):
+        raise ValueError(
+            f"clip= has no meaning for {type(optimizer).__name__}, which takes its gradients itself"
+        )
+    if seed is not None:
+        random.manual_seed(_derived(seed))
+    loop.loader = batches(train, batch_size, device_of(model), shuffle=True, seed=seed)
+    loop.test = None if test is None else batches(test, 1000, device_of(model))
+    loop.callbacks = list(callbacks)
+    if schedule is not None:
+        loop.callbacks.append(LearningRate(schedule))
+    if progress and not any(isinstance(c, Progress) for c in callbacks):
+        loop.callbacks.append(Progress())
+    if run is not None:
+        loop.run = Run.prepare(run, resume)
+        for kind in (JSONLLog, Checkpoint):
+            if not any(isinstance(c, kind) and c.path is None for c in callbacks):
+                loop.callbacks.append(kind())
+    loop.callbacks.sort(key=lambda callback: callback.order)
+    if resume:
+        loop.resume()
+    if loop.run is not None and not loop.resumed:
+        settings = {"epochs": epochs, "batch_size": batch_size, "seed": seed, "clip": clip}
+        loop.run.write_config(configuration(loop, settings, train, test, config))
+    return loop.train()
+
+
+class Loop:
+    """Where a training run stands. Callbacks read it, and may call `stop` and `note`.
+
+    - ``model``, ``loss_fn``, ``optimizer``, ``parameters``, ``test``, ``history``, ``run`` (a Run);
+    - ``epoch``: epochs completed, of ``epochs``; ``batch``: steps completed in this epoch, of
+      ``len(loop.loader)``; ``step``: steps completed in all;
+    - ``loss``: the last batch's, a Tensor without graph (reading it may wait for the device);
+    - ``meter``: the sums of this epoch; ``seconds``: of training so far; ``resumed``.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        loss_fn: Callable[[Any, Any], Any],
+        optimizer: Any,
+        epochs: int,
+        penalties: list[Callable[[], Any]],
+        clip: Callable[[list[Tensor]], Any] | None,
+    ) -> None:
+        self.model = model
+        self.loss_fn = loss_fn
+        self.optimizer = optimizer
+        self.epochs = epochs
+        self.penalties = penalties
+        self.clip = clip
+        self.loader: Any = None
+        self.test: Any = None
+        self.callbacks: list[Callback] = []
+        self.history = History()
+        self.run: Run | None = None
+        self.epoch = self.batch = self.step = 0
+        self.seconds = 0.0
+        self.meter = Meter()
+        self.loss: Tensor | None = None
+        self.resumed = False
+        self._since = 0.0
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """The parameters that the optimizer changes."""
+        return [p for group in self.optimizer.param_groups for p in group["params"]]
+
+    def stop(self, reason: str) -> None:
+        """End training after this step, with the evaluation of what there is of the epoch."""
+        if self.history.stopped is None:
+            self.history.stopped = reason
+
+    def note(self, text: str) -> None:
+        """Leave a remark for the user, in the history and on the display."""
+        self.history.notes.append(text)
+
+    # Running -------------------------------------------------------------------------------------
+
+    def train(self) -> History:
+        """Run the epochs that are left."""
+        self.history.run = self.run.path if self.run is not None else None
+        self.model.train()
+        try:
+            self._tell("on_train_begin")
+            # A stop within an epoch, or a checkpoint after its last step, owes the epoch's end.
+            while self.batch or (self.epoch < self.epochs and not self.history.stopped):
+                self._epoch()
+            self._tell("on_train_end")
+        finally:
+            for callback in self.callbacks:
+                callback.close()
+        return self.history
+
+    def _tell(self, hook: str) -> None:
+        for callback in self.callbacks:
+            getattr(callback, hook)(self)
+
+    def _epoch(self) -> None:
+        self._tell("on_epoch_begin")
+        self._since = time.perf_counter()
+        fresh = self.meter.samples
+        if not self.history.stopped:
+            for x, y in self.loader.batches(self.epoch, self.batch):
+                self._step(x, y)
+                self.batch += 1
+                self.step += 1
+                self._tell("on_step_end")
+                if self.history.stopped:
+                    break
+        self._finish_epoch(fresh)
+        self._tell("on_epoch_end")
+
+    def _finish_epoch(self, fresh: int) -> None:
+        """Add the epoch's row to the history; `fresh` rows were seen before a resumption."""
+        row: dict[str, Any] = {"epoch": self.epoch + 1, "step": self.step, **self.meter.means()}
+        if self.penalties:
+            row["penalty"] = float(self.meter.penalty) / max(self.meter.samples, 1)
+        elapsed = time.perf_counter() - self._since
+        self.seconds += elapsed
+        if self.test is not None:
+            scores = evaluate(self.model, self.loss_fn, self.test)
+            row |= {f"test_{name}": value for name, value in scores.items()}
+        row["lr"] = float(self.optimizer.param_groups[0]["lr"])
+        row["seconds"] = self.seconds
+        row["samples_per_second"] = (self.meter.samples - fresh) / elapsed
+        self.history.rows.append(row)
+        if not math.isfinite(row["loss"]):
+            self.stop(
+                f"the training loss became {row['loss']} in epoch {row['epoch']}; "
+                "a smaller lr or clip= may help, and mg.detect_anomaly() says where it began"
+            )
+        self.epoch += 1
+        self.batch = 0
+        self.meter = Meter()
+
+    def _step(self, x: Tensor, y: Tensor) -> None:
+        """Change the parameters once, and add the batch to the sums."""
+        seen: list[Any] = []
+
+        def objective() -> Any:
+            output = self.model(x)
+            loss = self.loss_fn(output, y)
+            extra = sum(penalty() for penalty in self.penalties)
+            if not seen:  # an optimizer may ask again, elsewhere; the first time is here
+                seen.extend((output.detach(), loss.detach(), extra))
+            return loss + extra if self.penalties else loss
+
+        if getattr(self.optimizer, "needs_closure", False):
+            self.optimizer.step(objective)
+        else:
+            self.optimizer.zero_grad()
+            objective().backward()
+            if self.clip is not None:
+                self.clip(self.parameters)
+            self.optimizer.step()
+        output, self.loss, extra = seen
+        n = len(x)
+        self.meter.add(n, weight(self.loss_fn, n), self.loss, correct(output, y))
+        if self.penalties:
+            self.meter.penalty = self.meter.penalty + extra.data.astype("float64") * n
+
+    # State ---------------------------------------------------------------------------------------
+
+    def resume(self) -> None:
+        """Load the checkpoint of this run, if it has one."""
+        checkpoints = [c for c in self.callbacks if isinstance(c, Checkpoint)]
+        if not checkpoints:
+            raise ValueError("resume=True needs run= or a Checkpoint callback to resume from")
+        self.resumed = checkpoints[0].load(self)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the position, the history and the memory of the callbacks."""
+        return {
+            "epoch": self.epoch,
+            "batch": self.batch,
+            "step": self.step,
+            "batches": len(self.loader),
+            "seconds": self.seconds,
+            "meter": self.meter.state_dict(),
+            "history": self.history.state_dict(),
+            "callbacks": [[type(c).__name__, c.state_dict()] for c in self.callbacks],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict`; raises ValueError if loader or callbacks differ from then."""
+        if state["batches"] != len(self.loader):
+            raise ValueError(
+                f"the checkpoint is of {state['batches']} batches an epoch, and there are "
+                f"{len(self.loader)} now; resume with the same data and batch size"
+            )
+        waiting = list(self.callbacks)
+        for name, memory in state["callbacks"]:
+            mine = next((c for c in waiting if type(c).__name__ == name), None)
+            if mine is not None:
+                waiting.remove(mine)
+                mine.load_state_dict(memory)
+            elif memory:
+                raise ValueError(
+                    f"the checkpoint holds the state of a {name}, and there is none among the "
+                    "callbacks; resume with the same callbacks and schedule"
+                )
+        self.epoch, self.batch, self.step = state["epoch"], state["batch"], state["step"]
+        self.seconds = state["seconds"]
+        self.meter.load_state_dict(state["meter"])
+        self.history.load_state_dict(state["history"])
+
+
+def _clipper(clip: Any) -> Callable[[list[Tensor]], Any] | None:
+    if clip is None:
+        return None
+    if callable(clip):
+        return lambda parameters: clip(parameters)
+    if isinstance(clip, bool) or not isinstance(clip, (int, float)) or not clip > 0:
+        raise ValueError(
+            f"clip={clip!r}; legal is a norm above 0, or a function of the list of parameters "
+            "such as lambda parameters: optim.clip_grad_value_(parameters, 0.5)"
+        )
+    return lambda parameters: optim.clip_grad_norm_(parameters, clip)
+
+
+def _derived(seed: Any) -> int:
+    """Return another seed: dropout must not repeat what initialization or shuffling drew."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ValueError(f"seed={seed!r}; legal is an integer from 0, or None")
+    stream: Any = [seed, 1]
+    return int(backend.cpu.generator(stream).integers(2**63))

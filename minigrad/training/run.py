@@ -1,0 +1,138 @@
+"""Run: the folder that a training run leaves behind."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import itertools
+import json
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from minigrad.training.store import write_atomically
+
+if TYPE_CHECKING:
+    from minigrad.training.loop import Loop
+
+
+class RunError(ValueError):
+    """A folder that cannot be a run's, or is not one."""
+
+
+class Run:
+    """The folder of one training run, and the files in it.
+
+    - ``config``: config.json, the exact configuration and the versions of what ran;
+    - ``metrics``: metrics.jsonl, a line an epoch (and, if asked for, a step);
+    - ``checkpoint``: checkpoint.safetensors, from which it can be resumed;
+    - ``model``: model.safetensors, the weights at the end.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.config = self.path / "config.json"
+        self.metrics = self.path / "metrics.jsonl"
+        self.checkpoint = self.path / "checkpoint.safetensors"
+        self.model = self.path / "model.safetensors"
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    @classmethod
+    def create(cls, path: str | Path) -> Run:
+        """Make a new folder: `path`, or if that is taken, `path` with the next free number.
+
+        A folder that has anything in it is never written to. Raises RunError if none can be made.
+        """
+        path = Path(path)
+        for number in itertools.count(1):
+            candidate = path if number == 1 else path.with_name(f"{path.name}-{number}")
+            try:
+                candidate.parent.mkdir(parents=True, exist_ok=True)
+                candidate.mkdir()
+                return cls(candidate)
+            except FileExistsError:
+                if candidate.is_dir() and _unused(candidate):
+                    return cls(candidate)
+            except OSError as error:
+                raise RunError(f"{candidate}: cannot be made ({error.strerror})") from None
+        raise AssertionError
+
+    @classmethod
+    def open(cls, path: str | Path) -> Run:
+        """Return the run of an existing folder; raises RunError if it is not one."""
+        run = cls(path)
+        if not run.config.is_file():
+            what = "no config.json in it" if run.path.is_dir() else "no such folder"
+            raise RunError(f"{run.path} is not a run folder ({what}); give one that training made")
+        return run
+
+    @classmethod
+    def prepare(cls, path: str | Path, resume: bool) -> Run:
+        """Return the run to write: `path` itself when resuming, if it is a run or unused."""
+        if resume and Path(path).is_dir() and not _unused(Path(path)):
+            return cls.open(path)
+        return cls.create(path)
+
+    def write_config(self, config: Mapping[str, Any]) -> None:
+        """Write config.json."""
+        text = json.dumps(config, indent=2, default=str, ensure_ascii=False)
+        write_atomically(self.config, (text + "\n").encode())
+
+    def read_config(self) -> dict[str, Any]:
+        """Return what config.json holds; raises RunError if it cannot be read."""
+        try:
+            return json.loads(self.config.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self.config}: cannot be read ({error})") from None
+
+
+def _unused(folder: Path) -> bool:
+    """Say whether a folder is empty, but for what a kill in mid-write may have left."""
+    return all(name.endswith(".tmp") for name in os.listdir(folder))
+
+
+def configuration(
+    loop: Loop,
+    settings: Mapping[str, Any],
+    train: Any,
+    test: Any,
+    extra: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """Return what config.json records of a loop about to start."""
+    groups = [
+        {**group, "params": sum(p.size for p in group["params"])}
+        for group in loop.optimizer.param_groups
+    ]
+    return {
+        **(extra or {}),
+        "fit": {
+            **settings,
+            "loss": repr(loop.loss_fn),
+            "penalties": [repr(penalty) for penalty in loop.penalties],
+            "callbacks": [repr(callback) for callback in loop.callbacks],
+        },
+        "model": repr(loop.model).splitlines(),
+        "optimizer": {"name": type(loop.optimizer).__name__, "groups": groups},
+        "data": {"train": repr(train), "test": repr(test)},
+        "environment": environment(),
+    }
+
+
+def environment() -> dict[str, Any]:
+    """Return the versions and the machine that results depend on."""
+    versions = {}
+    for name in ("minigrad", "numpy", "cupy-cuda12x", "cupy-cuda13x", "safetensors"):
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {
+        "python": platform.python_version(),
+        **versions,
+        "platform": platform.platform(),
+        "processors": os.cpu_count(),
+        "OPENBLAS_CORETYPE": os.environ.get("OPENBLAS_CORETYPE"),
+    }
