@@ -5,6 +5,7 @@ Everything not here passes through to CuPy unchanged.
 
 from __future__ import annotations
 
+import builtins
 from typing import Any
 
 import cupy as cp
@@ -16,7 +17,9 @@ def __getattr__(name: str) -> Any:
     """Pass a name that both libraries spell alike through to CuPy, looked up once."""
     if name.startswith("__"):
         raise AttributeError(name)
-    value = globals()[name] = getattr(cp, name)
+    value = getattr(cp, name)
+    if not hasattr(builtins, name):  # an `all` kept here would be this file's `all` too
+        globals()[name] = value
     return value
 
 

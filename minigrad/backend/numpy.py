@@ -5,6 +5,7 @@ Everything else passes through to NumPy unchanged. `cupy.py` has the same names.
 
 from __future__ import annotations
 
+import builtins
 import functools
 import math
 from typing import Any
@@ -18,7 +19,9 @@ def __getattr__(name: str) -> Any:
     """Pass a name that both libraries spell alike through to NumPy, looked up once."""
     if name.startswith("__"):
         raise AttributeError(name)
-    value = globals()[name] = getattr(np, name)
+    value = getattr(np, name)
+    if not hasattr(builtins, name):  # an `all` kept here would be this file's `all` too
+        globals()[name] = value
     return value
 
 
