@@ -73,6 +73,11 @@ def relu(array: Any) -> Any:
     return cp.maximum(array, 0)
 
 
+def sum_of_squares(vector: Any) -> float:
+    """Return Σ xᵢ², in the vector's precision."""
+    return float(cp.dot(vector, vector))
+
+
 def erf(array: Any) -> Any:
     """Return the error function, elementwise."""
     from cupyx.scipy import special

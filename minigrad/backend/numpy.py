@@ -90,6 +90,12 @@ def relu(array: Any) -> Any:
     return np.maximum(array, np.zeros(array.shape[-1], array.dtype))
 
 
+def sum_of_squares(vector: Any) -> float:
+    """Return Σ xᵢ², in the vector's precision; on overflow infinity, without NumPy's warning."""
+    with np.errstate(over="ignore"):
+        return float(np.dot(vector, vector))
+
+
 @functools.cache
 def _erf_series(limit: float, degree: int) -> Any:
     """Return Chebyshev coefficients of erf(√u)/√u for u in [0, limit²], computed, not typed in."""

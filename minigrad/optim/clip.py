@@ -96,12 +96,11 @@ def _with_gradient(function: str, parameters: Parameters, name: str, bound: Any)
 def _norm(p: Tensor, order: float) -> float:
     """Return the norm of a parameter's gradient, safe from overflow of its squares."""
     g = p.grad.data.ravel("K")  # type: ignore[union-attr]
-    xp = backend.of((g,))
     if g.size == 0:
         return 0.0
     if order == 2.0:
-        square = float(xp.dot(g, g)) if g.dtype != "float16" else 0.0
-        if 1e-30 < square < math.inf:
+        square = backend.of((g,)).sum_of_squares(g)
+        if 1e-30 < square < math.inf and g.dtype != "float16":
             return math.sqrt(square)
     largest = float(abs(g).max())
     if order == math.inf or largest == 0 or not math.isfinite(largest):
