@@ -1,13 +1,40 @@
 """Modules: layers with their parameters, initialization, regularization, losses."""
 
 from minigrad.nn import functional, init
-from minigrad.nn.activations import ReLU
+from minigrad.nn.activations import (
+    ELU,
+    GELU,
+    SELU,
+    LeakyReLU,
+    LeCunTanh,
+    LogSoftmax,
+    PReLU,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Tanh,
+)  # fmt: skip
 from minigrad.nn.containers import ModuleList, Sequential
 from minigrad.nn.linear import Flatten, Linear
-from minigrad.nn.losses import CrossEntropyLoss
+from minigrad.nn.losses import (
+    BCEWithLogitsLoss,
+    CrossEntropyLoss,
+    HuberLoss,
+    KLDivLoss,
+    L1Loss,
+    MSELoss,
+    NLLLoss,
+)  # fmt: skip
 from minigrad.nn.module import Module, Parameter
+from minigrad.nn.norms import BatchNorm, LayerNorm
+from minigrad.nn.regularization import Dropout, L1Penalty, L2Penalty
 
 __all__ = [
-    "CrossEntropyLoss", "Flatten", "Linear", "Module", "ModuleList", "Parameter", "ReLU",
-    "Sequential", "functional", "init",
+    "BCEWithLogitsLoss", "BatchNorm", "CrossEntropyLoss", "Dropout", "ELU", "Flatten", "GELU",
+    "HuberLoss", "KLDivLoss", "L1Loss", "L1Penalty", "L2Penalty", "LayerNorm", "LeCunTanh",
+    "LeakyReLU", "Linear", "LogSoftmax", "MSELoss", "Module", "ModuleList", "NLLLoss", "PReLU",
+    "Parameter", "ReLU", "SELU", "Sequential", "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh",
+    "functional", "init",
 ]  # fmt: skip

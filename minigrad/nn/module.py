@@ -213,7 +213,7 @@ class Module:
         exactly the shapes of their places, whose dtype, memory and layout stay as they are. Nothing
         is changed if an error is raised.
 
-        Raises KeyError for a name that is missing or unexpected, unless `strict` is False, and
+        Raises ValueError for a name that is missing or unexpected, unless `strict` is False, and
         ShapeError for a shape that differs.
         """
         places = {name: value for name, _, _, value in self._named_tensors(shared=True)}
@@ -225,9 +225,9 @@ class Module:
         if strict and unexpected:
             problems.append(f"unexpected: {', '.join(unexpected)}")
         if problems:
-            raise KeyError(
-                f"the state does not fit {type(self).__name__} ({'; '.join(problems)}); it must come "
-                "from a module of the same structure, or pass strict=False to load what matches"
+            raise ValueError(
+                f"the state does not fit {type(self).__name__} ({'; '.join(problems)}); it must "
+                "come from a module of the same structure; strict=False loads what matches"
             )
         arrays = {
             name: Tensor(state[name], dtype=place.dtype).data
@@ -259,6 +259,12 @@ class Module:
         """Set ``training`` to False here and in all modules below; return this module."""
         return self.train(False)
 
+    def apply(self: M, function: Callable[[Module], Any]) -> M:
+        """Call ``function(module)`` on all modules, this one last; return this module."""
+        for module in reversed(list(self.modules())):
+            function(module)
+        return self
+
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to None."""
         for parameter in self.parameters():
@@ -273,8 +279,8 @@ class Module:
     def to(self: M, *targets: Any) -> M:
         """Move every parameter and buffer to a device, a floating dtype, or both; return this.
 
-        ``model.to("cuda")``, ``model.to(mg.float64)``. The tensors stay the same objects and get new
-        memory, so do this before making an optimizer.
+        ``model.to("cuda")``, ``model.to(mg.float64)``. The tensors stay the same objects and get
+        new memory, so do this before making an optimizer.
         """
         for _, _, _, value in self._named_tensors(shared=False):
             array = value.data

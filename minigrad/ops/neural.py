@@ -1,27 +1,112 @@
-"""Operations of neural networks that pay to be one: losses and norms, in few passes.
+"""Operations of neural networks that pay to be one: activations, losses, norms, penalties.
 
-Two of them take beside x a function of x that was computed on the way (the log-probabilities, the
-moments). Their rule for x is the whole derivative, along both paths, and reads that value, which
-saves computing it again; the rule for the value passes nothing. Since the value is a node of its
-own, the derivatives of the rule, of any order, go through it to x.
+Three of them take beside x a function of x that was computed on the way (the log-probabilities,
+the moments). Their rule for x is the whole derivative, along both paths, and reads that value,
+which saves computing it again; the rule for the value passes nothing. Since the value is a node of
+its own, the derivatives of the rule, of any order, go through it to x.
 """
 
 from __future__ import annotations
 
+import math
+from functools import cache
 from typing import Any
 
-from minigrad.ops.elementwise import exp
-from minigrad.ops.reduce import _log_softmax
-from minigrad.ops.shape import unsqueeze
-from minigrad.primitive import Array, Backend, primitive
-from minigrad.tensor import Value
+from minigrad import backend
+from minigrad.ops.elementwise import erf, exp, mul, power, relu, sigmoid, sign, square, tanh
+from minigrad.ops.linalg import _einsum
+from minigrad.ops.reduce import _log_softmax, _sum
+from minigrad.ops.shape import _reshape, getitem, unsqueeze
+from minigrad.primitive import Array, Backend, elementwise, primitive
+from minigrad.tensor import Tensor, Value
 
 
 def _no_gradient() -> None:
     """Pass nothing: the rule of another input is the derivative along this one too."""
 
 
-# Cross-entropy of class indices ------------------------------------------------------------------
+def _raw(x: Value) -> Any:
+    return x.data if isinstance(x, Tensor) else x
+
+
+# Activations -------------------------------------------------------------------------------------
+
+
+def _step(x: Any) -> Any:
+    """Return 1 where x > 0, else 0, in x's dtype."""
+    return (x > 0).astype(x.dtype)
+
+
+@elementwise(lambda x, slope: _step(x) * (1 - slope) + slope)
+def leaky_relu(xp: Backend, x: Array, *, slope: float) -> Array:
+    """Return x for x > 0, else slope · x; the derivative at 0 is the slope."""
+    return xp.maximum(x, x * slope) if slope <= 1 else xp.minimum(x, x * slope)
+
+
+@elementwise(lambda x, weight: _step(x) * (1 - weight) + weight, lambda x: -relu(-x))
+def prelu(xp: Backend, x: Array, weight: Array) -> Array:
+    """Return x for x > 0, else weight · x; ∂/∂x at 0 is the weight."""
+    return xp.relu(x) - weight * xp.relu(-x)
+
+
+def _elu_slope(x: Any, alpha: float, scale: float) -> Any:
+    step = _step(x)
+    return scale * (step + (1 - step) * (alpha * exp(-relu(-x))))
+
+
+@elementwise(_elu_slope)
+def elu(xp: Backend, x: Array, *, alpha: float, scale: float) -> Array:
+    """Return scale · x for x > 0, else scale · α(eˣ - 1); the derivative at 0 is scale · α."""
+    return scale * (xp.relu(x) + alpha * xp.expm1(-xp.relu(-x)))
+
+
+@elementwise(
+    lambda x: (
+        0.5 * (1 + erf(x * math.sqrt(0.5))) + x * exp(-0.5 * (x * x)) * (1 / math.sqrt(2 * math.pi))
+    )
+)
+def gelu(xp: Backend, x: Array) -> Array:
+    """Return x Φ(x), Φ the standard normal distribution: x · ½(1 + erf(x/√2))."""
+    return 0.5 * x * (1 + xp.erf(x * math.sqrt(0.5)))
+
+
+_ROOT = math.sqrt(2 / math.pi)
+_CUBIC = 0.044715
+
+
+def _gelu_tanh_slope(x: Any) -> Any:
+    square = x * x
+    t = tanh(_ROOT * x * (1 + _CUBIC * square))
+    return 0.5 * (1 + t) + (0.5 * _ROOT) * x * (1 - t * t) * (1 + 3 * _CUBIC * square)
+
+
+@elementwise(_gelu_tanh_slope)
+def gelu_tanh(xp: Backend, x: Array) -> Array:
+    """Return ½x(1 + tanh(√(2/π)(x + 0.044715x³))), close to `gelu` and cheaper."""
+    return 0.5 * x * (1 + xp.tanh(_ROOT * x * (1 + _CUBIC * (x * x))))
+
+
+def _silu_slope(x: Any) -> Any:
+    s = sigmoid(x)
+    return s * (1 + x * (1 - s))
+
+
+@elementwise(_silu_slope)
+def silu(xp: Backend, x: Array) -> Array:
+    """Return x · sigmoid(x)."""
+    return x * (0.5 + 0.5 * xp.tanh(0.5 * x))
+
+
+_HEIGHT, _RATE = 1.7159, 2 / 3
+
+
+@elementwise(lambda out: _HEIGHT * _RATE - (_RATE / _HEIGHT) * square(out))
+def lecun_tanh(xp: Backend, x: Array) -> Array:
+    """Return 1.7159 tanh(2x/3)."""
+    return _HEIGHT * xp.tanh(_RATE * x)
+
+
+# Cross-entropy -----------------------------------------------------------------------------------
 
 
 @primitive(lambda g, logp: g * exp(logp))
@@ -32,13 +117,14 @@ def _residual(xp: Backend, logp: Array, *, index: Array) -> Array:
     return out
 
 
-def _pull(g: Any, logp: Any, index: Array, scale: float) -> Any:
-    """Return g · scale · (softmax - one-hot)."""
-    g = g * scale
-    return (unsqueeze(g, 1) if g.ndim else g) * _residual(logp, index=index)
+def _rows(g: Any) -> Any:
+    """Return one gradient a row as a column; a single one as it is."""
+    return unsqueeze(g, 1) if g.ndim else g
 
 
-@primitive(_pull, _no_gradient)
+@primitive(
+    lambda g, logp, index, scale: _rows(g * scale) * _residual(logp, index=index), _no_gradient
+)
 def _cross_entropy(
     xp: Backend, x: Array, logp: Array, *, index: Array, scale: float, total: bool
 ) -> Array:
@@ -48,9 +134,141 @@ def _cross_entropy(
 
 
 def cross_entropy(x: Value, index: Array, scale: float, total: bool) -> Any:
-    """Return scale · Σ (logsumexp(xᵢ) - xᵢ[tᵢ]) for logits x (N, C), or the N terms unless `total`.
+    """Return scale · Σᵢ (logsumexp(xᵢ) - xᵢ[tᵢ]) for logits x (N, C), or the N terms.
 
     `index` is the flat position i·C + tᵢ of each row's class. The gradient is softmax - one-hot.
     """
     logp = _log_softmax(x, axis=(1,))
     return _cross_entropy(x, logp, index=index, scale=scale, total=total)
+
+
+@primitive(
+    lambda g, logp, target, scale: (
+        _rows(g * scale) * (exp(logp) * _sum(target, axis=(1,), keepdims=True) - target)
+    ),
+    _no_gradient,
+    lambda g, logp, scale: _rows(g * -scale) * logp,
+)
+def _soft_cross_entropy(
+    xp: Backend, x: Array, logp: Array, target: Array, *, scale: float, total: bool
+) -> Array:
+    """Return -scale · Σ target · log-probability over each row, or over all if `total`."""
+    if not xp.isfinite(logp).all():
+        logp = xp.where(target == 0, 0, logp)  # an impossible class that never occurs costs nothing
+    return xp.sum(target * logp, axis=None if total else (1,)) * -scale
+
+
+def soft_cross_entropy(x: Value, target: Value, scale: float, total: bool) -> Any:
+    """Return -scale · Σ target · log_softmax(x) for x and target (N, C), or the N terms of it."""
+    logp = _log_softmax(x, axis=(1,))
+    return _soft_cross_entropy(x, logp, target, scale=scale, total=total)
+
+
+@elementwise(lambda x, target: sigmoid(x) - target, lambda x: -x)
+def bce_with_logits(xp: Backend, x: Array, target: Array) -> Array:
+    """Return -t log σ(x) - (1-t) log(1-σ(x)), as max(x,0) - x·t + log(1 + e^-|x|)."""
+    return (xp.relu(x) - x * target) + xp.log1p(xp.exp(-xp.abs(x)))
+
+
+# Norms -------------------------------------------------------------------------------------------
+
+
+@cache
+def _contraction(ndim: int, axis: tuple[int, ...]) -> str:
+    """Return Einstein's sum of the products of two arrays over axes."""
+    letters = "abcdefgh"[:ndim]
+    kept = "".join(letter for i, letter in enumerate(letters) if i not in axis)
+    return f"{letters},{letters}->{kept}"
+
+
+def _kept(x: Any, axis: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(1 if a in axis else n for a, n in enumerate(x.shape))
+
+
+def _count(x: Any, axis: tuple[int, ...]) -> int:
+    return math.prod(x.shape[a] for a in axis)
+
+
+def _moments_rule(g: Any, out: Any, x: Any, axis: tuple[int, ...]) -> Any:
+    """Return g₀/m + 2 g₁ (x - mean)/m."""
+    share = g * (1 / _count(x, axis))
+    return getitem(share, 0) + (x - getitem(out, 0)) * (2 * getitem(share, 1))
+
+
+@primitive(_moments_rule)
+def _moments(xp: Backend, x: Array, *, axis: tuple[int, ...]) -> Array:
+    """Return the mean and the (biased) variance over axes, stacked; the axes are kept at size 1."""
+    shape, share = _kept(x, axis), 1 / _count(x, axis)
+    out = xp.empty((2, *shape), x.dtype)
+    out[0] = xp.sum(x, axis=axis, keepdims=True) * share
+    deviation = x - out[0]
+    total = xp.einsum(_contraction(x.ndim, axis), deviation, deviation)
+    out[1] = total.reshape(shape) * share
+    return out
+
+
+def _normalize_rule(g: Any, out: Any, moments: Any, axis: tuple[int, ...], eps: float) -> Any:
+    """Return (g - mean(g) - out · mean(g · out)) / √(var + ε); the root is a function of x."""
+    scale = power(getitem(moments, 1) + eps, exponent=-0.5)
+    share = 1 / _count(g, axis)
+    along = _einsum(g, out, spec=_contraction(g.ndim, axis))
+    along = _reshape(along, shape=_kept(g, axis)) * share
+    return (g - _sum(g, axis=axis, keepdims=True) * share - out * along) * scale
+
+
+@primitive(_normalize_rule, _no_gradient)
+def _normalize(
+    xp: Backend, x: Array, moments: Array, *, axis: tuple[int, ...], eps: float
+) -> Array:
+    """Return (x - mean) / √(var + ε)."""
+    out = x - moments[0]
+    out *= (moments[1] + eps) ** -0.5
+    return out
+
+
+def normalize(x: Value, axis: tuple[int, ...], eps: float) -> tuple[Any, Array, Array]:
+    """Return x less its mean over axes, divided by √(variance + ε), and the raw mean and variance.
+
+    `axis` is increasing and non-negative; the variance is the biased one. The two arrays keep the
+    axes at size 1. The result is right wherever x is finite, also where its squares overflow.
+    """
+    moments = _moments(x, axis=axis)
+    raw = _raw(moments)
+    xp = backend.of((raw,))
+    if xp.isfinite(raw[1]).all():
+        return _normalize(x, moments, axis=axis, eps=eps), raw[0], raw[1]
+    top = float(xp.abs(_raw(x)).max())
+    if not math.isfinite(top):
+        return _normalize(x, moments, axis=axis, eps=eps), raw[0], raw[1]
+    shrink = 2.0 ** -math.frexp(top)[1]  # a power of two loses no digit
+    x = mul(x, shrink)
+    moments = _moments(x, axis=axis)
+    raw = _raw(moments)
+    limit = float(xp.finfo(raw.dtype).max)
+    variance = xp.minimum(raw[1], limit * shrink * shrink) / shrink / shrink
+    out = _normalize(x, moments, axis=axis, eps=eps * shrink * shrink)
+    return out, raw[0] / shrink, variance
+
+
+@elementwise(lambda weight: weight, lambda x: x, 1)
+def scale_shift(xp: Backend, x: Array, weight: Array, bias: Array) -> Array:
+    """Return x · weight + bias, broadcast over x."""
+    out = x * weight
+    out += bias
+    return out
+
+
+# Penalties ---------------------------------------------------------------------------------------
+
+
+@primitive(lambda g, xs, i, strength: (g * (2 * strength)) * xs[i])
+def sum_of_squares(xp: Backend, *xs: Array, strength: float) -> Array:
+    """Return strength · Σ x² over all elements of all inputs."""
+    flat = [x.ravel(order="K") for x in xs]
+    return sum(xp.dot(x, x) for x in flat) * strength
+
+
+@primitive(lambda g, xs, i, strength: (g * strength) * sign(xs[i]))
+def sum_of_absolutes(xp: Backend, *xs: Array, strength: float) -> Array:
+    """Return strength · Σ|x| over all elements of all inputs; the derivative at 0 is 0."""
+    return sum(xp.abs(x).sum() for x in xs) * strength

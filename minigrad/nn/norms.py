@@ -1,0 +1,168 @@
+"""Batch and layer normalization. The derivative goes through the mean and the deviation too."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from minigrad import backend
+from minigrad.backend import Device
+from minigrad.mode import ShapeError
+from minigrad.nn import functional
+from minigrad.nn.module import Module, Parameter
+from minigrad.tensor import DType, Tensor
+
+
+def _check_eps(eps: float) -> None:
+    if not eps > 0:
+        raise ValueError(f"eps must be positive (a constant input is divided by √eps), not {eps!r}")
+
+
+class BatchNorm(Module):
+    """(x - mean)/√(var + ε) · weight + bias, over the batch, for each feature or channel.
+
+    Inputs are (N, C), or (N, C, L) and (N, C, H, W), whose statistics run over N, L, H and W too.
+    In training the mean and the biased variance of the batch are used, gradients flow through them,
+    and the running estimates move by `momentum`: running ← (1 - momentum) · running + momentum ·
+    batch, with the unbiased variance; ``momentum=None`` averages all batches. In evaluation the
+    running estimates are used (those of the batch if `track_running_stats` is False).
+
+    Parameters ``weight`` and ``bias`` (C,) unless `affine` is False; buffers ``running_mean``,
+    ``running_var`` (C,) and ``num_batches_tracked``. Ioffe and Szegedy 2015; names, defaults and
+    results are PyTorch's BatchNorm1d's and BatchNorm2d's.
+
+    Raises ShapeError for another number of channels, ValueError for a batch of one value a channel
+    in training.
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        dtype: DType = "float32",
+        device: Device | None = None,
+    ) -> None:
+        if num_features < 1:
+            raise ValueError(f"BatchNorm({num_features}): needs at least 1 feature")
+        if momentum is not None and not 0 <= momentum <= 1:
+            raise ValueError(f"BatchNorm: momentum is from 0 to 1, or None, not {momentum!r}")
+        _check_eps(eps)
+        xp = backend.get(device)
+        self.num_features = num_features
+        self.eps = eps
+        self.momentum = momentum
+        self.weight = Parameter(xp.ones(num_features, dtype)) if affine else None
+        self.bias = Parameter(xp.zeros(num_features, dtype)) if affine else None
+        self.running_mean: Tensor | None = None
+        self.running_var: Tensor | None = None
+        self.num_batches_tracked: Tensor | None = None
+        if track_running_stats:
+            self.register_buffer("running_mean", Tensor.of(xp.zeros(num_features, dtype)))
+            self.register_buffer("running_var", Tensor.of(xp.ones(num_features, dtype)))
+            self.register_buffer("num_batches_tracked", Tensor.of(xp.zeros((), "int64")))
+
+    def forward(self, x: Any) -> Any:
+        """Return x normalized."""
+        if x.ndim < 2 or x.shape[1] != self.num_features:
+            width = self.num_features
+            raise ShapeError(
+                f"BatchNorm({width}) got an input of shape {x.shape}; it must be (N, {width}), "
+                f"(N, {width}, L) or (N, {width}, H, W)"
+            )
+        if not self.training and self.running_mean is not None:
+            return functional.batch_norm(
+                x, self.running_mean, self.running_var, self.weight, self.bias, self.eps
+            )[0]
+        count = math.prod(x.shape) // self.num_features
+        if count < 2:
+            raise ValueError(
+                f"BatchNorm in training needs more than one value a channel, and the input is "
+                f"{x.shape}; use a larger batch (or drop the last one), or .eval()"
+            )
+        out, mean, variance = functional.batch_norm(
+            x, weight=self.weight, bias=self.bias, eps=self.eps
+        )
+        if self.training and self.running_mean is not None:
+            self._track(mean, variance * (count / (count - 1)))
+        return out
+
+    def _track(self, mean: Any, variance: Any) -> None:
+        """Move the running estimates; they get new memory, so that older graphs stay right."""
+        batches, running_mean, running_var = (
+            self.num_batches_tracked,
+            self.running_mean,
+            self.running_var,
+        )
+        assert batches is not None
+        assert running_mean is not None
+        assert running_var is not None
+        batches.data = batches.data + 1
+        share = 1 / int(batches.data) if self.momentum is None else self.momentum
+        for running, batch in ((running_mean, mean), (running_var, variance)):
+            moved = running.data * (1 - share) + batch * share
+            running.data = moved.astype(running.dtype, copy=False)
+
+    def extra_repr(self) -> str:
+        """Return the number of features, and what is not the default."""
+        notes = [f"{self.num_features}"]
+        notes += [f"eps={self.eps}"] if self.eps != 1e-5 else []
+        notes += [f"momentum={self.momentum}"] if self.momentum != 0.1 else []
+        notes += ["affine=False"] if self.weight is None else []
+        notes += ["track_running_stats=False"] if self.running_mean is None else []
+        return ", ".join(notes)
+
+
+class LayerNorm(Module):
+    """(x - mean)/√(var + ε) · weight + bias, over the trailing feature axes of each sample.
+
+    `normalized_shape` is their shape (an integer for one axis), and that of ``weight`` and
+    ``bias`` (unless `elementwise_affine` or `bias` is False). The variance is the biased one. Ba
+    et al. 2016.
+
+    Raises ShapeError for an input that does not end in that shape.
+    """
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        dtype: DType = "float32",
+        device: Device | None = None,
+    ) -> None:
+        _check_eps(eps)
+        shape = (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape
+        self.normalized_shape = tuple(shape)
+        if not self.normalized_shape or min(self.normalized_shape) < 1:
+            raise ValueError(f"LayerNorm({normalized_shape}): every size must be at least 1")
+        xp = backend.get(device)
+        self.eps = eps
+        self.weight: Parameter | None = None
+        self.bias: Parameter | None = None
+        if elementwise_affine:
+            self.weight = Parameter(xp.ones(self.normalized_shape, dtype))
+            self.bias = Parameter(xp.zeros(self.normalized_shape, dtype)) if bias else None
+
+    def forward(self, x: Any) -> Any:
+        """Return x normalized."""
+        axes = len(self.normalized_shape)
+        if x.shape[-axes:] != self.normalized_shape:
+            raise ShapeError(
+                f"LayerNorm got an input of shape {x.shape}, which does not end in its "
+                f"normalized_shape {self.normalized_shape}"
+            )
+        return functional.layer_norm(x, axes, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        """Return the normalized shape, and what is not the default."""
+        shape = self.normalized_shape
+        notes = [f"{shape[0] if len(shape) == 1 else shape}"]
+        notes += [f"eps={self.eps}"] if self.eps != 1e-5 else []
+        notes += ["elementwise_affine=False"] if self.weight is None else []
+        notes += ["bias=False"] if self.weight is not None and self.bias is None else []
+        return ", ".join(notes)
