@@ -382,7 +382,7 @@ def _array(data: Any, dtype: DType, device: Device | None) -> Array:
             data = _untensor(data)
         typed = hasattr(data, "__array__") or hasattr(data, "__array_interface__")
         try:
-            data = host.array(data)
+            data = host.array(host.asarray(data) if typed else data)
         except ValueError as error:
             raise ShapeError(f"the nested lists are ragged ({error})") from None
         if data.dtype.kind not in "fiub":

@@ -233,6 +233,7 @@ def cross_entropy(
         and classes.ndim == 1
         and classes.dtype.kind == "i"
         and not label_smoothing
+        and ignore_index < 0
         and reduction in REDUCTIONS
         and 0 < len(classes) == logits.shape[0]
     ):

@@ -16,7 +16,7 @@ from minigrad import backend
 from minigrad.ops.elementwise import erf, exp, mul, power, relu, sigmoid, sign, square, tanh
 from minigrad.ops.linalg import _einsum
 from minigrad.ops.reduce import _log_softmax, _sum
-from minigrad.ops.shape import _reshape, getitem, unsqueeze
+from minigrad.ops.shape import getitem, unsqueeze
 from minigrad.primitive import Array, Backend, elementwise, primitive
 from minigrad.tensor import Tensor, Value
 
@@ -212,7 +212,7 @@ def _normalize_rule(g: Any, out: Any, moments: Any, axis: tuple[int, ...], eps: 
     scale = power(getitem(moments, 1) + eps, exponent=-0.5)
     share = 1 / _count(g, axis)
     along = _einsum(g, out, spec=_contraction(g.ndim, axis))
-    along = _reshape(along, shape=_kept(g, axis)) * share
+    along = along.reshape(_kept(g, axis)) * share
     return (g - _sum(g, axis=axis, keepdims=True) * share - out * along) * scale
 
 
