@@ -16,7 +16,7 @@ from minigrad.backend import DeviceError
 from minigrad.mode import AnomalyError, ShapeError, mode, user_line
 from minigrad.tensor import Node, Tensor, tensor
 
-_cpu = backend.cpu
+_Array = backend.cpu.Array
 
 Backend = ModuleType  # minigrad.backend.numpy or minigrad.backend.cupy
 
@@ -29,7 +29,7 @@ class Rule:
     rule does not name is not kept for it.
     """
 
-    __slots__ = ("function", "keys", "scale", "slots")
+    __slots__ = ("function", "keys", "partial", "scale", "slots")
 
     def __init__(self, rule: Any, inputs: list[str], elementwise: bool) -> None:
         self.function: Callable[..., Any] | None = rule if callable(rule) else None
@@ -40,10 +40,7 @@ class Rule:
         self.keys = [name for name in names if name not in frame]
         if self.keys != names[len(self.slots) :]:
             raise TypeError(f"a rule names the operation's keywords last, not {names}")
-        if elementwise and self.function is not None:
-            partial = self.function
-            self.function = lambda g, *args, **keys: g * partial(*args, **keys)
-            self.slots.insert(0, 0)
+        self.partial = elementwise  # the function is ∂out/∂input, to be multiplied by g
 
     def __call__(self, frame: list[Any], params: dict[str, Any]) -> Any:
         """Return this input's gradient; `frame` is [g, out, *inputs]."""
@@ -52,8 +49,10 @@ class Rule:
             return g if self.scale == 1 else g * self.scale
         arguments = [frame[slot] for slot in self.slots]
         if self.keys:
-            return self.function(*arguments, **{key: params[key] for key in self.keys})
-        return self.function(*arguments)
+            out = self.function(*arguments, **{key: params[key] for key in self.keys})
+        else:
+            out = self.function(*arguments)
+        return frame[0] * out if self.partial else out
 
 
 class Primitive:
@@ -127,16 +126,20 @@ class Primitive:
     def __call__(self, *inputs: Any, **params: Any) -> Any:
         """Compute the result, and record it if an input requires a gradient."""
         values = []
-        tracked = 0
+        tracked = 0  # a bit for each input that requires a gradient
+        bit = 1
         tensors = False
-        for i, x in enumerate(inputs):
+        for x in inputs:
             if isinstance(x, Tensor):
                 tensors = True
                 values.append(x.data)
                 if x.requires_grad:
-                    tracked |= 1 << i
+                    tracked |= bit
+            elif isinstance(x, _Array):
+                values.append(x)
             else:
-                values.append(x if isinstance(x, _cpu.Array) else _operand(x))
+                values.append(_operand(x))
+            bit <<= 1
         xp = backend.of(values)
         try:
             data = self.forward(xp, *values, **params)
@@ -209,7 +212,7 @@ def _operand(x: Any) -> Any:
     """Return a constant operand as what the backends compute with."""
     if isinstance(x, float):
         return float(x)  # a NumPy float64 scalar is a number like any other, not a wish for float64
-    if isinstance(x, (int, _cpu.generic)) or x is None or backend.is_array(x):
+    if isinstance(x, (int, backend.cpu.generic)) or x is None or backend.is_array(x):
         return x
     if isinstance(x, (list, tuple)):
         return tensor(list(x)).data

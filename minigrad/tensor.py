@@ -58,7 +58,7 @@ class Node:
         self.dtype = data.dtype
         self.order = next(_counter)
         self.versions = versions
-        self.stamp = sum([version[0] for version in versions])
+        self.stamp = sum([version[0] for version in versions])  # versions only grow
         self.hooks: list[Callable[[Any], Any]] | None = None
         self.line = user_line() if mode.anomaly else ""
         self.freed = False

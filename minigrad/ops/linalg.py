@@ -6,7 +6,7 @@ from typing import Any
 
 from minigrad.mode import ShapeError
 from minigrad.ops.elementwise import mul
-from minigrad.ops.reduce import sum
+from minigrad.ops.reduce import _sum, sum
 from minigrad.ops.shape import _expand, diagonal, mT, reshape, shape_of, swapaxes, tril, unsqueeze
 from minigrad.primitive import Array, Backend, bilinear, primitive
 from minigrad.tensor import Value
@@ -19,7 +19,7 @@ __all__ = [
 _MATMUL = "the last size of the left factor and the first of the right matrix must be equal"
 
 
-@bilinear(lambda g, b: _matmul(g, mT(b)), lambda g, a: _matmul(mT(a), g), shape_rule=_MATMUL)
+@bilinear(lambda g, b: g @ mT(b), lambda g, a: mT(a) @ g, shape_rule=_MATMUL)
 def _matmul(xp: Backend, a: Array, b: Array) -> Array:
     return xp.matmul(a, b)
 
@@ -65,19 +65,21 @@ def trace(x: Value) -> Any:
 # Affine ------------------------------------------------------------------------------------------
 
 
-def _columns(x: Any) -> Any:
+def _rows(x: Any) -> Any:
     """Return x as a matrix with its last axis as columns."""
     return x if x.ndim == 2 else x.reshape((-1, x.shape[-1]))
 
 
 @primitive(
-    lambda g, weight: matmul(g, weight),
-    lambda g, x: mT(_matmul(mT(_columns(x)), _columns(g))),
-    lambda g: sum(_columns(g), 0),
+    lambda g, weight: g @ weight,
+    lambda g, x: (_rows(x).T @ _rows(g)).T,
+    lambda g: _sum(_rows(g), axis=(0,), keepdims=False),
     shape_rule="the last size of x and of the weight must be equal, the bias as long as the weight",
 )
 def _affine(xp: Backend, x: Array, weight: Array, bias: Array) -> Array:
     out = xp.matmul(x, weight.T)
+    if out.dtype != bias.dtype:
+        return out + bias
     out += bias
     return out
 

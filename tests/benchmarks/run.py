@@ -2,8 +2,8 @@
 
     python tests/benchmarks/run.py [--write docs/performance.md] [--quick]
 
-The two libraries take turns, step by step, so that a noisy machine disturbs both alike; a figure is
-a median, a ratio the median of the ratios of neighbouring pairs. Peak memory and import time are
+The two libraries take turns, so that a noisy machine disturbs both alike; a figure is a median, a
+ratio the median of the ratios of the rounds. Peak memory and import time are
 measured in processes of their own. Needs: pip install ".[parity,benchmark]"
 """
 
@@ -26,10 +26,10 @@ from threadpoolctl import threadpool_info
 import minigrad as mg
 from minigrad import nn, optim
 
-NETWORKS = {  # name: (layer sizes, batch, pairs of steps to time)
-    "tiny": ((64, 32, 10), 32, 2000),
-    "medium": ((784, 512, 256, 10), 128, 400),
-    "big": ((784, 2048, 2048, 10), 256, 40),
+NETWORKS = {  # name: (layer sizes, batch, steps in a round)
+    "tiny": ((64, 32, 10), 32, 500),
+    "medium": ((784, 512, 256, 10), 128, 80),
+    "big": ((784, 2048, 2048, 10), 256, 6),
 }
 
 
@@ -78,20 +78,28 @@ def torch_step(name: str, train: bool, fused: bool = False) -> Callable[[], obje
     return step
 
 
-def paired(ours: Callable[[], object], theirs: Callable[[], object], pairs: int) -> list[float]:
-    """Return our median time, their median time (µs), and the median ratio of pairs."""
-    for _ in range(max(5, pairs // 20)):
-        ours()
-        theirs()
-    times = []
-    for _ in range(pairs):
-        start = time.perf_counter()
-        ours()
-        middle = time.perf_counter()
-        theirs()
-        times.append((middle - start, time.perf_counter() - middle))
-    a, b = (statistics.median(column) * 1e6 for column in zip(*times, strict=True))
-    return [a, b, statistics.median(x / y for x, y in times)]
+def paired(
+    ours: Callable[[], object], theirs: Callable[[], object], rounds: int, steps: int
+) -> list[float]:
+    """Return our median time, their median time (µs), and the median ratio of the rounds.
+
+    In a round each library runs alone for `steps` steps, after a pause: the threads of the other's
+    pool spin for some milliseconds after their last work and would take its cores.
+    """
+    medians = []
+    for _ in range(rounds):
+        pair = []
+        for step in (ours, theirs):
+            time.sleep(0.1)
+            times = []
+            for _ in range(steps + 3):
+                start = time.perf_counter()
+                step()
+                times.append(time.perf_counter() - start)
+            pair.append(statistics.median(times[3:]))
+        medians.append(pair)
+    a, b = (statistics.median(column) * 1e6 for column in zip(*medians, strict=True))
+    return [a, b, statistics.median(x / y for x, y in medians)]
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -100,19 +108,16 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def mlps(share: float) -> str:
+def mlps(rounds: int) -> str:
     """Time the three networks: gradient alone, and with Adam's step."""
     rows = []
     cases = [("gradient", False, False, {"tiny": 0.8, "medium": 1.0, "big": 1.0})]
     cases.append(("gradient + Adam", True, False, {"tiny": 0.6, "medium": 0.85, "big": 0.85}))
     cases.append(("gradient + Adam, PyTorch fused", True, True, {}))
     for what, train, fused, goals in cases:
-        for name, (sizes, batch, pairs) in NETWORKS.items():
-            figures = paired(
-                minigrad_step(name, train),
-                torch_step(name, train, fused),
-                max(5, int(pairs * share)),
-            )
+        for name, (sizes, batch, steps) in NETWORKS.items():
+            ours, theirs = minigrad_step(name, train), torch_step(name, train, fused)
+            figures = paired(ours, theirs, rounds, steps)
             size = "-".join(map(str, sizes)) + f", batch {batch}"
             goal = f"≤ {goals[name]}" if name in goals else ""
             cells = [f"{figures[0]:,.0f}", f"{figures[1]:,.0f}", f"{figures[2]:.2f}", goal]
@@ -200,11 +205,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--write", type=Path, help="put the tables into this page")
-    parser.add_argument("--quick", action="store_true", help="a tenth of the steps")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds")
     arguments = parser.parse_args()
     sections = {
         "machine": machine(),
-        "mlps": mlps(0.1 if arguments.quick else 1.0),
+        "mlps": mlps(3 if arguments.quick else 15),
         "memory": memory(),
         "imports": imports(),
     }
