@@ -415,5 +415,5 @@ def tensor(
     array = _array(data, dtype, device)
     source = _raw(data)
     if backend.is_array(source) and (array is source or array.base is not None):
-        array = array.copy()
+        array = array.copy(order="K")  # the layout in memory stays what it was
     return Tensor.of(array).requires_grad_(requires_grad)

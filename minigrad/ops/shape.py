@@ -181,7 +181,7 @@ def to(x: Value, target: Any) -> Any:
 @linear(lambda g: g)
 def clone(xp: Backend, x: Array) -> Array:
     """Return a copy of x in memory of its own; the gradient passes through."""
-    return x.copy()
+    return x.copy(order="K")
 
 
 # Joins and cuts ----------------------------------------------------------------------------------
