@@ -137,6 +137,8 @@ class Primitive:
                     tracked |= bit
             elif isinstance(x, _Array):
                 values.append(x)
+            elif hasattr(x, "__primitive__"):
+                return x.__primitive__(self, inputs, params)  # a symbol, not a value
             else:
                 values.append(_operand(x))
             bit <<= 1

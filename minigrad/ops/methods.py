@@ -28,12 +28,9 @@ _COMPARISONS = {
 }
 
 _UNARY = {
-    "__neg__": elementwise.neg,
-    "__abs__": elementwise.abs,
-    "__invert__": elementwise.logical_not,
-    "__getitem__": shape.getitem,
-    "T": shape.transpose,
-    "mT": shape.mT,
+    "neg": elementwise.neg,
+    "abs": elementwise.abs,
+    "invert": elementwise.logical_not,
 }
 
 _METHODS: dict[Any, tuple[str, ...]] = {
@@ -70,16 +67,21 @@ def _method(function: Any) -> Any:
     return method
 
 
+def attach_operators(cls: type) -> None:
+    """Give a class the arithmetic operators and comparisons."""
+    for name, function in _OPERATORS.items():
+        setattr(cls, f"__{name}__", _method(function))
+        setattr(cls, f"__r{name}__", _reflected(function))
+    for name, function in (_COMPARISONS | _UNARY).items():
+        setattr(cls, f"__{name}__", _method(function))
+
+
 def attach() -> None:
     """Give Tensor its operators and methods."""
-    for name, function in _OPERATORS.items():
-        setattr(Tensor, f"__{name}__", _method(function))
-        setattr(Tensor, f"__r{name}__", _reflected(function))
-    for name, function in _COMPARISONS.items():
-        setattr(Tensor, f"__{name}__", _method(function))
-    for name, function in _UNARY.items():
-        value = _method(function)
-        setattr(Tensor, name, property(value) if name in ("T", "mT") else value)
+    attach_operators(Tensor)
+    Tensor.__getitem__ = shape.getitem  # type: ignore[method-assign]
+    for name, function in {"T": shape.transpose, "mT": shape.mT}.items():
+        setattr(Tensor, name, property(_method(function)))
     for module, names in _METHODS.items():
         for name in names:
             setattr(Tensor, name, _method(getattr(module, name)))

@@ -14,9 +14,11 @@ from minigrad import backend
 from minigrad.backend import Array
 from minigrad.tensor import Tensor
 
-# A block's temporaries (64 KiB in float32) stay in the cache, and below the size from which malloc
+Span = tuple[int, int, Array]  # where it starts and stops in the vector, the gradient there
+
+# A block's temporaries (128 KiB in float32) stay in the cache, and below the size from which malloc
 # maps, faults in and unmaps memory for each of them.
-BLOCK = 16_384
+BLOCK = 32_768
 
 
 class Flat:
@@ -69,10 +71,14 @@ class Flat:
 
     def write(self, name: str, start: int, stop: int, values: Array) -> None:
         """Replace part of a state vector, giving it memory if this is the first time."""
+        self.owned(name)[start:stop] = values
+
+    def owned(self, name: str) -> Array:
+        """Return a state vector with memory of its own, to be written to."""
         if name not in self.written:
             self.states[name] = self.states[name].copy()
             self.written.add(name)
-        self.states[name][start:stop] = values
+        return self.states[name]
 
     def put(self, name: str, i: int, values: Any) -> None:
         """Replace tensor `i`'s part of a state vector by an array in host memory or a Tensor."""
@@ -93,7 +99,7 @@ class Flat:
         if first >= 0:
             yield first, len(self.tensors)
 
-    def blocks(self, first: int, last: int) -> Iterator[tuple[int, int, Array]]:
+    def blocks(self, first: int, last: int) -> Iterator[Span]:
         """Yield the gradients of tensors `first` to `last` by blocks: (start, stop, gradient).
 
         A large gradient is cut, without a copy; small neighbours are joined.

@@ -1,0 +1,159 @@
+"""Program: a formula written out as a list of array instructions that reuse a few buffers.
+
+A formula in operators allocates an array for every intermediate result. Called once with symbols
+instead of arrays, it shows its expressions; written out, each instruction is one NumPy ufunc into a
+buffer that no later instruction reads, and a block of the vector stays in the cache from the first
+instruction to the last. The formula is the text of the method, and the only one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from minigrad import backend, ops
+from minigrad.backend import Array
+from minigrad.ops.elementwise import power
+from minigrad.ops.methods import attach_operators
+from minigrad.primitive import Primitive
+
+_UFUNCS = {
+    ops.add: "add",
+    ops.sub: "subtract",
+    ops.mul: "multiply",
+    ops.div: "divide",
+    ops.neg: "negative",
+    ops.abs: "absolute",
+    ops.sign: "sign",
+    ops.sqrt: "sqrt",
+    ops.square: "square",
+    ops.exp: "exp",
+    ops.log: "log",
+    ops.maximum: "maximum",
+    ops.minimum: "minimum",
+}
+
+
+class Symbol:
+    """An array that is not there: an input of the formula, or the result of an operation."""
+
+    __slots__ = ("inputs", "op", "params")
+
+    def __init__(self, op: Primitive | None, inputs: tuple[Any, ...], params: dict[str, Any]):
+        self.op = op
+        self.inputs = inputs
+        self.params = params
+
+    def __primitive__(self, op: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        """Return the result of an operation that has this symbol among its inputs."""
+        return Symbol(op, inputs, params)
+
+    def __bool__(self) -> bool:
+        raise TypeError("a formula cannot branch on the value of an array; use mg.where")
+
+
+attach_operators(Symbol)
+
+
+class Program:
+    """The instructions of one step: ``vectors → new vectors``, over blocks of any length.
+
+    `formula` is called with `count` symbols and returns as many results (numbers may follow).
+    `changed` says which vectors get new values; those are written in place.
+    """
+
+    def __init__(self, formula: Callable[..., Any], count: int, outputs: list[int]) -> None:
+        inputs = [Symbol(None, (), {}) for _ in range(count)]
+        results = list(formula(*inputs))
+        self.numbers = results[len(outputs) :]
+        # Register k < count is vector k; the rest are buffers, numbered as they are needed.
+        self.targets = {
+            k: new for k, new in zip(outputs, results, strict=False) if new is not inputs[k]
+        }
+        self.changed = sorted(self.targets)
+        self.constants: list[Any] = []
+        order = _order(list(self.targets.values()))
+        self._write(inputs, order)
+
+    def _write(self, inputs: list[Symbol], order: list[Symbol]) -> None:
+        """Choose for every result the register, a vector or a buffer, that holds it."""
+        last: dict[int, int] = {}  # the instruction that reads a symbol last
+        for i, symbol in enumerate(order):
+            last.update((id(x), i) for x in symbol.inputs)
+        last.update((id(new), len(order)) for new in self.targets.values())
+        place = {id(symbol): k for k, symbol in enumerate(inputs)}
+        home = {id(new): k for k, new in self.targets.items()}
+        self.buffers: list[int] = []
+        self.code: list[tuple[str | None, Symbol, list[int | None], int]] = []
+        self.size = len(inputs)
+        free: list[int] = []
+        for i, symbol in enumerate(order):
+            ufunc = _ufunc(symbol)
+            arguments = [place.get(id(x)) for x in symbol.inputs]
+            read_last = {
+                p for x, p in zip(symbol.inputs, arguments, strict=True) if last[id(x)] == i
+            }
+            free.extend(p for p in self.buffers if p in read_last)
+            k = home.get(id(symbol), -1)
+            if ufunc and k >= 0 and last.get(id(inputs[k]), -1) <= i:
+                register = k  # nobody reads the old vector any more
+            elif ufunc and free:
+                register = free.pop()
+            else:
+                register, self.size = self.size, self.size + 1
+                if ufunc:
+                    self.buffers.append(register)
+            place[id(symbol)] = register
+            self.code.append((ufunc, symbol, arguments, register))
+        self.moves = [(k, place[id(new)]) for k, new in self.targets.items() if place[id(new)] != k]
+
+    def run(self, vectors: list[Array], spans: list[tuple[int, int, Array]]) -> None:
+        """Change the vectors in place, for each span (start, stop, the gradient's part)."""
+        xp = backend.of(vectors)
+        width = max(stop - start for start, stop, _ in spans)
+        memory = {register: xp.empty(width, vectors[0].dtype) for register in self.buffers}
+        code: list[tuple[Any, Any, list[int | None], int]] = [
+            (ufunc and getattr(xp, ufunc), symbol, arguments, register)
+            for ufunc, symbol, arguments, register in self.code
+        ]
+        slots: list[Any] = [None] * self.size
+        for start, stop, g in spans:
+            slots[: len(vectors)] = [vector[start:stop] for vector in vectors]
+            slots[1] = g
+            for register, buffer in memory.items():
+                slots[register] = buffer[: stop - start]
+            for ufunc, symbol, arguments, register in code:
+                values = [
+                    x if p is None else slots[p]
+                    for x, p in zip(symbol.inputs, arguments, strict=True)
+                ]
+                if ufunc:
+                    ufunc(*values, out=slots[register])
+                else:
+                    slots[register] = symbol.op(*values, **symbol.params)
+            moved = [(k, slots[r].copy() if r < len(vectors) else slots[r]) for k, r in self.moves]
+            for k, value in moved:
+                slots[k][...] = value
+
+
+def _ufunc(symbol: Symbol) -> str | None:
+    """Return the name of the ufunc that computes a symbol into a buffer, if there is one."""
+    if symbol.op is power:
+        return "square" if symbol.params["exponent"] == 2 else None
+    return _UFUNCS.get(symbol.op)  # type: ignore[arg-type]
+
+
+def _order(results: list[Any]) -> list[Symbol]:
+    """Return the operations that the results need, each after those it needs itself."""
+    done: dict[int, Symbol] = {}
+    stack = [(x, False) for x in reversed(results)]
+    while stack:
+        symbol, ready = stack.pop()
+        if id(symbol) in done or symbol.op is None:
+            continue
+        if ready:
+            done[id(symbol)] = symbol
+        else:
+            stack.append((symbol, True))
+            stack.extend((x, False) for x in reversed(symbol.inputs) if isinstance(x, Symbol))
+    return list(done.values())
