@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -36,11 +37,7 @@ NETWORKS = {  # name: (layer sizes, batch, steps in a round)
 def minigrad_step(name: str, train: bool) -> Callable[[], object]:
     """Return one gradient (and, to train, one step of Adam) of a network in minigrad."""
     sizes, batch, _ = NETWORKS[name]
-    layers = [
-        layer
-        for a, b in zip(sizes, sizes[1:], strict=False)
-        for layer in (nn.Linear(a, b), nn.ReLU())
-    ]
+    layers = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.ReLU())]
     model, loss = nn.Sequential(*layers[:-1]), nn.CrossEntropyLoss()
     optimizer = optim.Adam(model.parameters()) if train else None
     rng = np.random.default_rng(0)
@@ -60,9 +57,7 @@ def torch_step(name: str, train: bool, fused: bool = False) -> Callable[[], obje
     """Return the same in PyTorch, with the optimizer's default implementation or the fused one."""
     sizes, batch, _ = NETWORKS[name]
     layers = [
-        layer
-        for a, b in zip(sizes, sizes[1:], strict=False)
-        for layer in (torch.nn.Linear(a, b), torch.nn.ReLU())
+        layer for a, b in pairwise(sizes) for layer in (torch.nn.Linear(a, b), torch.nn.ReLU())
     ]
     model, loss = torch.nn.Sequential(*layers[:-1]), torch.nn.CrossEntropyLoss()
     options = {"fused": True} if fused else {}
@@ -183,10 +178,13 @@ def machine() -> str:
             if "model name" in line
         ]
         model = f"{names[0]}, {len(names)} cores" if names else model
+    kernels = (
+        f"{blas.get('internal_api')} {blas.get('version')}, {blas.get('architecture')} kernels"
+    )
     return (
-        f"{datetime.date.today()}, {model}, Python {platform.python_version()}, NumPy {np.__version__} "
-        f"({blas.get('internal_api', '?')} {blas.get('version', '')}, {blas.get('architecture', '?')} kernels, "
-        f"{blas.get('num_threads', '?')} threads), PyTorch {torch.__version__} ({torch.get_num_threads()} threads)"
+        f"{datetime.date.today()}, {model}, Python {platform.python_version()}, "
+        f"NumPy {np.__version__} ({kernels}, {blas.get('num_threads')} threads), "
+        f"PyTorch {torch.__version__} ({torch.get_num_threads()} threads)"
     )
 
 
