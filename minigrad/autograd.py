@@ -13,6 +13,7 @@ from typing import Any
 from minigrad import backend
 from minigrad.mode import AnomalyError, GraphError, ShapeError, enable_grad, mode, no_grad
 from minigrad.ops import sum_to
+from minigrad.primitive import is_finite
 from minigrad.tensor import Node, Tensor
 
 Parent = Any  # a Node or a leaf Tensor
@@ -246,7 +247,7 @@ def _hooked(hooks: list[Any], g: Any, create_graph: bool) -> Any:
 def _inspect(node: Node, i: int, pulled: Any) -> None:
     """Raise AnomalyError if a gradient has a NaN or an infinity."""
     data = pulled.data if isinstance(pulled, Tensor) else pulled
-    if not bool(backend.of((data,)).isfinite(data).all()):
+    if not is_finite(data):
         where = (
             f"; called at {node.line}"
             if node.line

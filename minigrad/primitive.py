@@ -229,13 +229,17 @@ def _has_float64(values: list[Any]) -> bool:
 
 
 def _inspect(op: Primitive, data: Array, values: list[Any]) -> None:
-    """Raise AnomalyError if `data` has a NaN or an infinity."""
-    xp = backend.of((data,))
-    if data.dtype.kind == "f" and not bool(xp.isfinite(data).all()):
+    """Raise AnomalyError if the operation made a NaN or an infinity that no operand had."""
+    if not is_finite(data) and all(is_finite(x) for x in values if isinstance(x, type(data))):
         shapes = ", ".join(str(getattr(x, "shape", x)) for x in values)
         raise AnomalyError(
             f"forward: {op.__name__} of {shapes} made a NaN or an infinity; called at {user_line()}"
         )
+
+
+def is_finite(data: Array) -> bool:
+    """Say whether an array is free of NaNs and infinities."""
+    return data.dtype.kind != "f" or bool(backend.of((data,)).isfinite(data).all())
 
 
 def _definition(

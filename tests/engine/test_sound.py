@@ -1,5 +1,6 @@
 """Depth, memory, cycles: what must hold however long a program runs."""
 
+import copy
 import gc
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad import nn, optim
 
 
 def test_a_graph_100_000_nodes_deep():
@@ -71,14 +73,40 @@ def test_a_thousand_steps_leave_nothing_behind():
         (g * g).sum().backward()
 
     tracemalloc.start()
-    for _ in range(3000):  # the interpreter's own free lists fill up first
+    for _ in range(2500):  # the interpreter's own free lists fill up first
         step()
     first = tracemalloc.get_traced_memory()[0]
-    for _ in range(1000):
+    for _ in range(500):
         step()
     grown = tracemalloc.get_traced_memory()[0] - first
     tracemalloc.stop()
     assert grown < 10_000
+
+
+def test_100_000_training_steps_do_not_grow():
+    resource = pytest.importorskip("resource", reason="peak memory is read as on Unix")
+    model = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1))
+    optimizer, loss_fn = optim.Adam(model.parameters()), nn.MSELoss()
+    x, y = mg.randn(8, 2), mg.randn(8, 1)
+
+    def train(steps):
+        for _ in range(steps):
+            optimizer.zero_grad()
+            loss_fn(model(x), y).backward()
+            optimizer.step()
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    first = train(5_000)
+    assert train(95_000) - first < 1024  # KiB: a leak of 11 bytes a step would show
+
+
+def test_models_can_be_copied_deeply():
+    model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm(3))
+    optim.SGD(model.parameters(), lr=0.1)
+    twin = copy.deepcopy(model)
+    with mg.no_grad():
+        model[0].weight += 1.0
+    assert not np.allclose(twin[0].weight.numpy(), model[0].weight.numpy())
 
 
 def test_import_needs_numpy_only():
