@@ -35,7 +35,7 @@ def backward(
         new = gradients[id(leaf)]
         if leaf._grad is not None:
             new = leaf._grad + new if create_graph else leaf._grad.data + new
-        leaf._grad = new if isinstance(new, Tensor) else Tensor.of(new)
+        leaf._grad = _tensor(new)
 
 
 def grad(
@@ -75,7 +75,7 @@ def grad(
             raise GraphError(
                 f"the outputs do not depend on input {i}; allow_unused=True gives None there"
             )
-        results.append(found if found is None or isinstance(found, Tensor) else Tensor.of(found))
+        results.append(None if found is None else _tensor(found))
     return tuple(results)
 
 
@@ -147,6 +147,13 @@ def _run(
             _add(gradients, parent, pulled)
         if not retain:
             node.free()
+
+
+def _tensor(value: Any) -> Tensor:
+    """Return a gradient as a Tensor; what NumPy made a scalar on the way is a 0-d array again."""
+    if isinstance(value, Tensor):
+        return value
+    return Tensor.of(value if backend.is_array(value) else backend.cpu.asarray(value))
 
 
 def _owner(array: Any) -> Any:
@@ -234,7 +241,7 @@ def _seed(root: Tensor, seed: Any, create_graph: bool) -> Any:
 def _hooked(hooks: list[Any], g: Any, create_graph: bool) -> Any:
     """Return the gradient as the hooks leave it."""
     for hook in list(hooks):
-        result = hook(g if isinstance(g, Tensor) else Tensor.of(g))
+        result = hook(_tensor(g))
         if result is not None:
             if not isinstance(result, Tensor) or result.shape != g.shape:
                 raise ShapeError(

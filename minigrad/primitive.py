@@ -17,6 +17,7 @@ from minigrad.mode import AnomalyError, ShapeError, mode, user_line
 from minigrad.tensor import Node, Tensor, tensor
 
 _Array = backend.cpu.Array
+_Float64 = backend.cpu.float64
 
 Backend = ModuleType  # minigrad.backend.numpy or minigrad.backend.cupy
 
@@ -128,7 +129,7 @@ class Primitive:
         values = []
         tracked = 0  # a bit for each input that requires a gradient
         bit = 1
-        tensors = False
+        tensors = wide = False
         for x in inputs:
             if isinstance(x, Tensor):
                 tensors = True
@@ -141,7 +142,10 @@ class Primitive:
                 return x.__primitive__(self, inputs, params)  # a symbol, not a value
             else:
                 values.append(_operand(x))
+                wide = wide or type(x) is _Float64
             bit <<= 1
+        if tensors and wide:  # a NumPy float64 scalar is a number, not a wish for float64
+            values = [float(x) if type(x) is _Float64 else x for x in values]
         xp = backend.of(values)
         try:
             data = self.forward(xp, *values, **params)
@@ -202,8 +206,14 @@ class Primitive:
                 f"{self.__name__}: operands on {' and '.join(devices)}; "
                 f"move one with .to({devices[-1]!r})"
             )
+        shapes = " and ".join(str(x.shape) for x in arrays)
+        if isinstance(error, backend.cpu.linalg.LinAlgError):
+            advice = "adding a multiple of the identity may help"
+            singular: Exception = type(error)(f"{self.__name__} of {shapes}: {error}; {advice}")
+            return singular
+        if isinstance(error, IndexError):
+            return IndexError(f"{self.__name__} of a tensor of shape {shapes}: {error}")
         if isinstance(error, ValueError) and self.shape_rule and not isinstance(error, ShapeError):
-            shapes = " and ".join(str(x.shape) for x in arrays)
             return ShapeError(
                 f"{self.__name__}: shapes {shapes} do not fit; {self.shape_rule} ({error})"
             )
@@ -212,9 +222,7 @@ class Primitive:
 
 def _operand(x: Any) -> Any:
     """Return a constant operand as what the backends compute with."""
-    if isinstance(x, float):
-        return float(x)  # a NumPy float64 scalar is a number like any other, not a wish for float64
-    if isinstance(x, (int, backend.cpu.generic)) or x is None or backend.is_array(x):
+    if isinstance(x, (float, int, backend.cpu.generic)) or x is None or backend.is_array(x):
         return x
     if isinstance(x, (list, tuple)):
         return tensor(list(x)).data

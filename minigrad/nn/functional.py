@@ -303,7 +303,7 @@ def _spread(losses: Any, kept: Any, flat: Any, shape: Any, reduction: str) -> An
         return reduced(losses, reduction)
     if len(kept) == len(flat):
         return ops.reshape(losses, shape)
-    return ops.reshape(ops.shape.put(losses, index=(kept,), shape=(len(flat),)), shape)
+    return ops.reshape(ops.indexing.put(losses, index=(kept,), shape=(len(flat),)), shape)
 
 
 def _indexed(

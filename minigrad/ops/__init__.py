@@ -3,12 +3,15 @@
 An operation returns what it is given: a Tensor if an input is a Tensor, else an array. Floor 2.
 """
 
-from minigrad.ops import elementwise, linalg, methods, reduce, shape
+from minigrad.ops import elementwise, indexing, linalg, methods, reduce, shape
 from minigrad.ops.elementwise import *  # noqa: F403
+from minigrad.ops.indexing import *  # noqa: F403
 from minigrad.ops.linalg import *  # noqa: F403
 from minigrad.ops.reduce import *  # noqa: F403
 from minigrad.ops.shape import *  # noqa: F403
 
-__all__ = [*elementwise.__all__, *linalg.__all__, *reduce.__all__, *shape.__all__]
+__all__ = [
+    *elementwise.__all__, *indexing.__all__, *linalg.__all__, *reduce.__all__, *shape.__all__,
+]  # fmt: skip
 
 methods.attach()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from minigrad.primitive import Array, Backend, elementwise, primitive
+from minigrad.primitive import _BROADCAST, Array, Backend, elementwise, primitive
 from minigrad.tensor import Value
 
 __all__ = [
@@ -61,7 +61,7 @@ def power(xp: Backend, x: Array, *, exponent: float) -> Array:
 
 
 @elementwise(
-    lambda a, b: b * pow(a, where(b == 0, 1, b - 1)),
+    lambda a, b: b * pow(a, where((a == 0) * (b == 0), 1, b - 1)),  # 0 at 0⁰, not 0 · ∞
     lambda a, out: out * log(where(a > 0, a, 1)),
 )
 def _pow(xp: Backend, a: Array, b: Array) -> Array:
@@ -158,14 +158,15 @@ def tanh(xp: Backend, x: Array) -> Array:
 
 @elementwise(lambda out: out * (1 - out))
 def sigmoid(xp: Backend, x: Array) -> Array:
-    """Return 1 / (1 + e⁻ˣ), as ½ + ½ tanh(x/2), which cannot overflow."""
-    return 0.5 + 0.5 * xp.tanh(0.5 * x)
+    """Return 1 / (1 + e⁻ˣ), to full relative precision; x is limited to where e⁻ˣ is finite."""
+    lowest = -int(math.log(xp.finfo(x.dtype).max)) if x.dtype.kind == "f" else -88
+    return 1 / (1 + xp.exp(-xp.maximum(x, lowest)))
 
 
 @elementwise(lambda x: sigmoid(x))
 def softplus(xp: Backend, x: Array) -> Array:
     """Return log(1 + eˣ), as log(e⁰ + eˣ), which cannot overflow."""
-    return xp.logaddexp(x, x * 0)
+    return xp.logaddexp(x, 0.0)
 
 
 @elementwise(lambda x: (2 / math.sqrt(math.pi)) * exp(-x * x))
@@ -195,13 +196,19 @@ def sign(xp: Backend, x: Array) -> Array:
     return xp.sign(x)
 
 
-@elementwise(lambda a, b: 0.5 + 0.5 * sign(a - b), lambda a, b: 0.5 + 0.5 * sign(b - a))
+def _share(a: Any, b: Any) -> Any:
+    """Return 1 where a > b, one half where they are equal (infinities too), else 0."""
+    dtype = (a if hasattr(a, "dtype") else b).dtype
+    return 0.5 * ((a > b).astype(dtype) + (a >= b).astype(dtype))
+
+
+@elementwise(lambda a, b: _share(a, b), lambda a, b: _share(b, a))
 def maximum(xp: Backend, a: Array, b: Array) -> Array:
     """Return the larger of a and b; equals share the derivative."""
     return xp.maximum(a, b)
 
 
-@elementwise(lambda a, b: 0.5 + 0.5 * sign(b - a), lambda a, b: 0.5 + 0.5 * sign(a - b))
+@elementwise(lambda a, b: _share(b, a), lambda a, b: _share(a, b))
 def minimum(xp: Backend, a: Array, b: Array) -> Array:
     """Return the smaller of a and b; equals share the derivative."""
     return xp.minimum(a, b)
@@ -226,6 +233,7 @@ def _inside(x: Value, low: float | None, high: float | None) -> Any:
     None,
     lambda g, condition: where(condition, g, 0),
     lambda g, condition: where(condition, 0, g),
+    shape_rule=_BROADCAST,
 )
 def where(xp: Backend, condition: Array, a: Array, b: Array) -> Array:
     """Return a where the condition holds, else b; the gradient of what was not chosen is 0."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from minigrad.mode import ShapeError
 from minigrad.ops.elementwise import mul
+from minigrad.ops.indexing import diagonal
 from minigrad.ops.reduce import _sum, sum
-from minigrad.ops.shape import _expand, diagonal, mT, reshape, shape_of, swapaxes, tril, unsqueeze
+from minigrad.ops.shape import _expand, _matrices, mT, reshape, shape_of, swapaxes, tril, unsqueeze
 from minigrad.primitive import Array, Backend, bilinear, primitive
 from minigrad.tensor import Value
 
@@ -27,13 +29,15 @@ def _matmul(xp: Backend, a: Array, b: Array) -> Array:
 def matmul(a: Value, b: Value) -> Any:
     """Return the matrix product; vectors and batches as in NumPy's ``@``."""
     left, right = shape_of(a), shape_of(b)
+    if not left or not right:
+        raise ShapeError(f"matmul: shapes {left} and {right} do not fit; use * with a number")
+    if left[-1] != right[-2:][0]:
+        raise ShapeError(f"matmul: shapes {left} and {right} do not fit; {_MATMUL}")
     if len(left) > 1 and len(right) > 1:
         if len(left) > 2 and len(right) == 2:  # one large product instead of many small ones
             rows = reshape(a, (-1, left[-1])) if left[-1] else a
             return reshape(_matmul(rows, b), (*left[:-1], right[-1]))
         return _matmul(a, b)
-    if not left or not right:
-        raise ShapeError(f"matmul: shapes {left} and {right} do not fit; use * with a scalar")
     if len(left) == 1 and len(right) == 1:
         return reshape(_matmul(unsqueeze(a, 0), unsqueeze(b, 1)), ())
     if len(left) == 1:
@@ -54,7 +58,8 @@ def dot(a: Value, b: Value) -> Any:
 
 def outer(a: Value, b: Value) -> Any:
     """Return the matrix of products aᵢbⱼ of two vectors."""
-    return mul(reshape(a, (-1, 1)), reshape(b, (1, -1)))
+    rows, columns = math.prod(shape_of(a)), math.prod(shape_of(b))
+    return mul(reshape(a, (rows, 1)), reshape(b, (1, columns)))
 
 
 def trace(x: Value) -> Any:
@@ -101,11 +106,11 @@ def _einsum_rule(g: Any, xs: list[Any], i: int, spec: str) -> Any:
     target = "".join(letter for letter in operands[i] if letter in known)
     text = ",".join([result, *(term for term, _ in others)]) + "->" + target
     out = _einsum(g, *(x for _, x in others), spec=text)
-    if (
-        target != operands[i]
-    ):  # an index summed in this operand alone: the same for each of its values
-        shape = tuple(n if c in known else 1 for c, n in zip(operands[i], xs[i].shape, strict=True))
-        out = _expand(reshape(out, shape), shape=xs[i].shape)
+    sizes = dict(zip(target, shape_of(out), strict=True))
+    shape = tuple(sizes.get(letter, 1) for letter in operands[i])
+    full = tuple(n if n != 1 else m for n, m in zip(shape, xs[i].shape, strict=True))
+    if full != shape_of(out):  # an index in this operand alone, or of size 1 in the others
+        out = _expand(reshape(out, shape), shape=full)
     return out
 
 
@@ -176,15 +181,36 @@ def _solve(xp: Backend, a: Array, b: Array) -> Array:
 
 def solve(a: Value, b: Value) -> Any:
     """Return x with a x = b, for square a and b a vector or a matrix."""
-    if len(shape_of(b)) == 1:
-        return reshape(_solve(a, unsqueeze(b, 1)), shape_of(b))
+    rows = _square(a, "solve")
+    shape = shape_of(b)
+    if rows not in (shape[-2:] or (None,))[:1]:
+        raise ShapeError(
+            f"solve: shapes {shape_of(a)} and {shape} do not fit; the right side has as many "
+            "rows as the matrix"
+        )
+    if len(shape) == 1:
+        out = _solve(a, unsqueeze(b, 1))
+        return reshape(out, shape_of(out)[:-1])
     return _solve(a, b)
 
 
-@primitive(lambda g, out: -_matmul(_matmul(mT(out), g), mT(out)), shape_rule="a square matrix")
-def inv(xp: Backend, x: Array) -> Array:
-    """Return the inverse."""
+def _square(x: Value, operation: str) -> int:
+    """Return the size of the square matrices of x, or raise ShapeError."""
+    rows, columns = _matrices(x, operation)
+    if rows != columns:
+        raise ShapeError(f"{operation}: a tensor of shape {shape_of(x)}; it needs square matrices")
+    return rows
+
+
+@primitive(lambda g, out: -_matmul(_matmul(mT(out), g), mT(out)))
+def _inv(xp: Backend, x: Array) -> Array:
     return xp.linalg.inv(x)
+
+
+def inv(x: Value) -> Any:
+    """Return the inverse of the square matrices of x; LinAlgError if one is singular."""
+    _square(x, "inv")
+    return _inv(x)
 
 
 def _cholesky_rule(g: Any, out: Any) -> Any:
@@ -196,31 +222,42 @@ def _cholesky_rule(g: Any, out: Any) -> Any:
     return 0.5 * (full + mT(full))
 
 
-@primitive(_cholesky_rule, shape_rule="a square matrix")
-def cholesky(xp: Backend, x: Array) -> Array:
-    """Return the lower-triangular L with L Lᵀ = x, for symmetric positive definite x."""
+@primitive(_cholesky_rule)
+def _cholesky(xp: Backend, x: Array) -> Array:
     return xp.linalg.cholesky(x)
 
 
-@primitive(
-    lambda g, out, x: unsqueeze(unsqueeze(g * out, -1), -1) * mT(inv(x)),
-    shape_rule="a square matrix",
-)
-def det(xp: Backend, x: Array) -> Array:
-    """Return the determinant; the derivative, det(x) x⁻ᵀ, needs an invertible matrix."""
+def cholesky(x: Value) -> Any:
+    """Return the lower-triangular L with L Lᵀ = x, for symmetric positive definite matrices x.
+
+    The gradient is symmetric. Raises LinAlgError for a matrix that is not positive definite.
+    """
+    _square(x, "cholesky")
+    return _cholesky(x)
+
+
+@primitive(lambda g, out, x: unsqueeze(unsqueeze(g * out, -1), -1) * mT(_inv(x)))
+def _det(xp: Backend, x: Array) -> Array:
     return xp.linalg.det(x)
 
 
-@primitive(lambda g, x: unsqueeze(unsqueeze(g, -1), -1) * mT(inv(x)), shape_rule="a square matrix")
+def det(x: Value) -> Any:
+    """Return the determinant; the derivative, det(x) x⁻ᵀ, needs an invertible matrix."""
+    _square(x, "det")
+    return _det(x)
+
+
+@primitive(lambda g, x: unsqueeze(unsqueeze(g, -1), -1) * mT(_inv(x)))
 def _logabsdet(xp: Backend, x: Array) -> Array:
     return xp.linalg.slogdet(x)[1]
 
 
-@primitive(lambda x: x * 0, shape_rule="a square matrix")
+@primitive(lambda: None)  # piecewise constant
 def _signdet(xp: Backend, x: Array) -> Array:
     return xp.linalg.slogdet(x)[0]
 
 
 def slogdet(x: Value) -> tuple[Any, Any]:
     """Return the sign of the determinant and the logarithm of its absolute value."""
+    _square(x, "slogdet")
     return _signdet(x), _logabsdet(x)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.ops import elementwise, linalg, reduce, shape
+from minigrad.ops import elementwise, indexing, linalg, reduce, shape
 from minigrad.tensor import Tensor
 
 _OPERATORS = {
@@ -44,10 +44,10 @@ _METHODS: dict[Any, tuple[str, ...]] = {
         "min", "norm", "prod", "softmax", "std", "sum", "var",
     ),
     shape: (
-        "astype", "clone", "diagonal", "expand", "flatten", "flip", "gather", "permute",
-        "reshape", "scatter_add", "split", "squeeze", "swapaxes", "take", "to", "transpose",
-        "tril", "triu", "unsqueeze",
+        "astype", "clone", "expand", "flatten", "flip", "permute", "reshape", "squeeze",
+        "swapaxes", "to", "transpose", "tril", "triu", "unsqueeze",
     ),
+    indexing: ("diagonal", "gather", "scatter_add", "split", "take"),
     linalg: ("dot", "matmul", "outer", "trace"),
 }  # fmt: skip
 
@@ -79,7 +79,7 @@ def attach_operators(cls: type) -> None:
 def attach() -> None:
     """Give Tensor its operators and methods."""
     attach_operators(Tensor)
-    Tensor.__getitem__ = shape.getitem  # type: ignore[method-assign]
+    Tensor.__getitem__ = indexing.getitem  # type: ignore[method-assign]
     for name, function in {"T": shape.transpose, "mT": shape.mT}.items():
         setattr(Tensor, name, property(_method(function)))
     for module, names in _METHODS.items():

@@ -14,9 +14,10 @@ from typing import Any
 
 from minigrad import backend
 from minigrad.ops.elementwise import erf, exp, mul, power, relu, sigmoid, sign, square, tanh
+from minigrad.ops.indexing import getitem
 from minigrad.ops.linalg import _einsum
 from minigrad.ops.reduce import _log_softmax, _sum
-from minigrad.ops.shape import getitem, unsqueeze
+from minigrad.ops.shape import unsqueeze
 from minigrad.primitive import Array, Backend, elementwise, primitive
 from minigrad.tensor import Tensor, Value
 

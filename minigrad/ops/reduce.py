@@ -9,18 +9,20 @@ import math
 from typing import Any
 
 from minigrad.mode import ShapeError
-from minigrad.ops.elementwise import abs, exp, log, mul, power, sqrt, square, where
-from minigrad.ops.shape import (
-    Axis,
-    _expand,
-    axes,
-    concatenate,
-    flip,
-    getitem,
-    permute,
-    reshape,
-    shape_of,
+from minigrad.ops.elementwise import (
+    abs,
+    div,
+    equal,
+    exp,
+    mul,
+    power,
+    sqrt,
+    square,
+    sub,
+    where,
 )
+from minigrad.ops.indexing import concatenate, getitem
+from minigrad.ops.shape import Axis, _expand, axes, flip, permute, reshape, shape_of
 from minigrad.primitive import Array, Backend, linear, primitive
 from minigrad.tensor import Value
 
@@ -58,7 +60,8 @@ def _count(x: Value, axis: Axis, operation: str) -> int:
 def mean(x: Value, axis: Axis = None, keepdims: bool = False) -> Any:
     """Return the mean over axes."""
     count = _count(x, axis, "mean")
-    return mul(sum(x, axis, keepdims), 1 / count if count else math.nan)
+    total = sum(x, axis, keepdims)
+    return div(total, count) if count else mul(total, math.nan)  # equals have exactly their mean
 
 
 def var(x: Value, axis: Axis = None, keepdims: bool = False, correction: float = 0) -> Any:
@@ -67,14 +70,14 @@ def var(x: Value, axis: Axis = None, keepdims: bool = False, correction: float =
     `correction` is 0 as in NumPy; PyTorch's default is 1.
     """
     count = _count(x, axis, "var") - correction
-    deviation = x - mean(x, axis, keepdims=True)
-    return mul(sum(square(deviation), axis, keepdims), 1 / count if count > 0 else math.nan)
+    total = sum(square(sub(x, mean(x, axis, keepdims=True))), axis, keepdims)
+    return div(total, count) if count > 0 else mul(total, math.nan)
 
 
 def _root(x: Value) -> Any:
     """Return √x with derivative 0 at 0, where the slope of a norm has no value."""
-    positive = x > 0
-    return where(positive, sqrt(where(positive, x, 1)), 0)
+    zero = equal(x, 0)
+    return where(zero, 0, sqrt(where(zero, 1, x)))
 
 
 def std(x: Value, axis: Axis = None, keepdims: bool = False, correction: float = 0) -> Any:
@@ -130,6 +133,11 @@ def min(x: Value, axis: Axis = None, keepdims: bool = False) -> Any:
     return _min(x, axis=axes(axis, len(shape_of(x)), "min"), keepdims=keepdims)
 
 
+def _one(axis: int | None, x: Value, operation: str) -> int | None:
+    """Return one axis as a non-negative integer; None stays None."""
+    return None if axis is None else axes(axis, len(shape_of(x)), operation)[0]
+
+
 @primitive(shape_rule=_NONEMPTY)
 def _argmax(xp: Backend, x: Array, *, axis: int | None, keepdims: bool) -> Array:
     return xp.argmax(x, axis=axis, keepdims=keepdims)
@@ -137,7 +145,7 @@ def _argmax(xp: Backend, x: Array, *, axis: int | None, keepdims: bool) -> Array
 
 def argmax(x: Value, axis: int | None = None, keepdims: bool = False) -> Any:
     """Return the integer position of the first largest element along an axis, or of all."""
-    return _argmax(x, axis=axis, keepdims=keepdims)
+    return _argmax(x, axis=_one(axis, x, "argmax"), keepdims=keepdims)
 
 
 @primitive(shape_rule=_NONEMPTY)
@@ -147,7 +155,7 @@ def _argmin(xp: Backend, x: Array, *, axis: int | None, keepdims: bool) -> Array
 
 def argmin(x: Value, axis: int | None = None, keepdims: bool = False) -> Any:
     """Return the integer position of the first smallest element along an axis, or of all."""
-    return _argmin(x, axis=axis, keepdims=keepdims)
+    return _argmin(x, axis=_one(axis, x, "argmin"), keepdims=keepdims)
 
 
 @primitive()
@@ -237,14 +245,16 @@ def cumsum(x: Value, axis: int) -> Any:
 
 def norm(x: Value, ord: float = 2, axis: Axis = None, keepdims: bool = False) -> Any:
     """Return the norm (Σ|x|ᵖ)^(1/p) over axes, p ≥ 1 or infinity; its derivative at 0 is 0."""
+    if not ord >= 1:
+        raise ShapeError(f"norm: ord is a number from 1 to infinity, not {ord!r}")
+    if hasattr(x, "dtype") and x.dtype.kind in "iub":
+        x = mul(x, 1.0)
     if ord == math.inf:
         return max(abs(x), axis, keepdims)
     if ord == 1:
         return sum(abs(x), axis, keepdims)
     if ord == 2:
         return _root(sum(square(x), axis, keepdims))
-    if not ord > 1:
-        raise ShapeError(f"norm: ord is a number from 1 to infinity, not {ord!r}")
     total = sum(power(abs(x), exponent=ord), axis, keepdims)
-    positive = total > 0
-    return where(positive, exp(log(where(positive, total, 1)) / ord), 0)
+    zero = equal(total, 0)
+    return where(zero, 0, power(where(zero, 1, total), exponent=1 / ord))

@@ -1,25 +1,23 @@
-"""Operations that move elements without computing: shapes, orders, joins, cuts, and indexing.
+"""Operations that move elements without computing: shapes and orders, dtypes and devices.
 
 All are linear; the derivative of each is its transpose, another operation of this file or a sum.
+Indexing, joins and cuts are in `indexing.py`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from minigrad import backend
 from minigrad.backend import Device
 from minigrad.mode import ShapeError
-from minigrad.ops.elementwise import add
 from minigrad.primitive import Array, Backend, linear
 from minigrad.tensor import Tensor, Value
 
 __all__ = [
-    "astype", "clone", "broadcast_to", "concatenate", "diagonal", "expand", "flatten", "flip",
-    "gather", "getitem", "mT", "pad", "permute", "reshape", "scatter_add", "split", "squeeze",
-    "stack", "sum_to", "swapaxes", "take", "transpose", "tril", "triu", "unsqueeze",
+    "astype", "broadcast_to", "clone", "expand", "flatten", "flip", "mT", "permute", "reshape",
+    "squeeze", "sum_to", "swapaxes", "transpose", "tril", "triu", "unsqueeze",
 ]  # fmt: skip
 
 Axis = int | tuple[int, ...] | None
@@ -44,6 +42,17 @@ def axes(axis: Axis, ndim: int, operation: str = "axis") -> tuple[int, ...]:
 def shape_of(x: Value) -> tuple[int, ...]:
     """Return the shape of a tensor, array, number or nested list."""
     return tuple(x.shape) if hasattr(x, "shape") else Tensor(x).shape
+
+
+_MATRICES = "the last two axes are those of matrices"
+
+
+def _matrices(x: Value, operation: str) -> tuple[int, ...]:
+    """Return the numbers of rows and columns of x, or raise ShapeError."""
+    shape = shape_of(x)
+    if len(shape) < 2:
+        raise ShapeError(f"{operation}: a tensor of shape {shape}; it needs two axes or more")
+    return shape[-2:]
 
 
 # Shapes ------------------------------------------------------------------------------------------
@@ -80,9 +89,10 @@ def permute(x: Value, *order: Any) -> Any:
     """Return x with its axes in another order."""
     ndim = len(shape_of(x))
     sizes = _sizes(order)
-    if sorted(a % ndim if ndim else a for a in sizes) != list(range(ndim)):
+    positive = tuple(a % ndim for a in sizes if -ndim <= a < ndim)
+    if len(sizes) != ndim or sorted(positive) != list(range(ndim)):
         raise ShapeError(f"permute: {sizes} is not an order of the {ndim} axes of {shape_of(x)}")
-    return _permute(x, order=tuple(a % ndim for a in sizes))
+    return _permute(x, order=positive)
 
 
 def transpose(x: Value, *order: Any) -> Any:
@@ -95,17 +105,22 @@ def transpose(x: Value, *order: Any) -> Any:
 def swapaxes(x: Value, first: int, second: int) -> Any:
     """Return x with two axes exchanged."""
     order = list(range(len(shape_of(x))))
-    order[first], order[second] = order[second], order[first]
-    return permute(x, order)
+    i, j = (axes(axis, len(order), "swapaxes")[0] for axis in (first, second))
+    order[i], order[j] = j, i
+    return _permute(x, order=tuple(order))
 
 
-@linear(lambda g: mT(g), view=True)
+@linear(lambda g: mT(g), view=True, shape_rule=_MATRICES)
 def mT(xp: Backend, x: Array) -> Array:
     """Return the matrices of the last two axes transposed."""
     return xp.swapaxes(x, -1, -2)
 
 
-@linear(lambda g, x: sum_to(g, shape=x.shape), view=True, shape_rule="only axes of size 1 expand")
+@linear(
+    lambda g, x: sum_to(g, shape=x.shape),
+    view=True,
+    shape_rule="only axes of size 1 expand, and new axes come first",
+)
 def _expand(xp: Backend, x: Array, *, shape: tuple[int, ...]) -> Array:
     return xp.broadcast_to(x, shape)
 
@@ -113,8 +128,12 @@ def _expand(xp: Backend, x: Array, *, shape: tuple[int, ...]) -> Array:
 def expand(x: Value, *shape: Any) -> Any:
     """Return x broadcast to a shape; -1 keeps the size of an axis."""
     sizes = _sizes(shape)
+    if len(sizes) < len(shape_of(x)):
+        raise ShapeError(
+            f"expand: {sizes} has fewer axes than the shape {shape_of(x)}; name every axis"
+        )
     before = (1,) * (len(sizes) - len(shape_of(x))) + shape_of(x)
-    kept = zip(sizes, before, strict=False)
+    kept = zip(sizes, before, strict=True)
     return _expand(x, shape=tuple(old if new == -1 else new for new, old in kept))
 
 
@@ -152,6 +171,7 @@ def unsqueeze(x: Value, axis: int) -> Any:
 def flatten(x: Value, start: int = 0) -> Any:
     """Return x with the axes from `start` on joined into one."""
     shape = shape_of(x)
+    start = axes(start, len(shape), "flatten")[0] if shape else 0
     return _reshape(x, shape=(*shape[:start], math.prod(shape[start:])))
 
 
@@ -184,69 +204,7 @@ def clone(xp: Backend, x: Array) -> Array:
     return x.copy(order="K")
 
 
-# Joins and cuts ----------------------------------------------------------------------------------
-
-
-@linear(
-    lambda g, xs, i, axis: _part(g, xs, i, axis),
-    shape_rule="all sizes but the joined axis's must be equal",
-)
-def _concatenate(xp: Backend, *xs: Array, axis: int) -> Array:
-    return xp.concatenate(xs, axis=axis)
-
-
-def _part(g: Any, xs: list[Any], i: int, axis: int) -> Any:
-    start = sum(x.shape[axis] for x in xs[:i])
-    return getitem(g, (slice(None),) * axis + (slice(start, start + xs[i].shape[axis]),))
-
-
-def concatenate(xs: Sequence[Value], axis: int = 0) -> Any:
-    """Join tensors along an axis that they have."""
-    if not len(xs):
-        raise ShapeError("concatenate: needs at least one tensor")
-    return _concatenate(*xs, axis=axes(axis, len(shape_of(xs[0])), "concatenate")[0])
-
-
-def stack(xs: Sequence[Value], axis: int = 0) -> Any:
-    """Join tensors of one shape along a new axis."""
-    return concatenate([unsqueeze(x, axis) for x in xs], axis)
-
-
-def split(x: Value, sizes: int | Sequence[int], axis: int = 0) -> list[Any]:
-    """Cut x along an axis, into pieces of one size (the last may be less) or of given sizes."""
-    shape = shape_of(x)
-    axis = axes(axis, len(shape), "split")[0]
-    length = shape[axis]
-    if isinstance(sizes, int):
-        sizes = [min(sizes, length - start) for start in range(0, length, sizes)]
-    if sum(sizes) != length:
-        raise ShapeError(
-            f"split: sizes {tuple(sizes)} do not add up to {length}, axis {axis} of {shape}"
-        )
-    pieces, start = [], 0
-    for size in sizes:
-        pieces.append(getitem(x, (slice(None),) * axis + (slice(start, start + size),)))
-        start += size
-    return pieces
-
-
-@linear(lambda g, x, widths: getitem(g, _middle(x.shape, widths)))
-def _pad(xp: Backend, x: Array, *, widths: Any, value: float) -> Array:
-    return xp.pad(x, widths, constant_values=value)
-
-
-def _middle(shape: tuple[int, ...], widths: Any) -> tuple[slice, ...]:
-    return tuple(slice(low, low + n) for n, (low, _) in zip(shape, widths, strict=True))
-
-
-def pad(x: Value, widths: Any, value: float = 0.0) -> Any:
-    """Return x with a border of `value`; `widths`: a number, or (before, after) for each axis."""
-    ndim = len(shape_of(x))
-    if isinstance(widths, int):
-        widths = ((widths, widths),) * ndim
-    if len(widths) != ndim:
-        raise ShapeError(f"pad: {len(widths)} pairs of widths for {ndim} axes")
-    return _pad(x, widths=tuple((int(low), int(high)) for low, high in widths), value=value)
+# Orders and triangles ----------------------------------------------------------------------------
 
 
 @linear(lambda g, axis: _flip(g, axis=axis), view=True)
@@ -259,114 +217,23 @@ def flip(x: Value, axis: Axis = None) -> Any:
     return _flip(x, axis=axes(axis, len(shape_of(x)), "flip"))
 
 
-@linear(lambda g, k: tril(g, k=k))
+@linear(lambda g, k: tril(g, k=k), shape_rule=_MATRICES)
 def _tril(xp: Backend, x: Array, *, k: int) -> Array:
     return xp.tril(x, k)
 
 
 def tril(x: Value, k: int = 0) -> Any:
     """Return the lower triangles of the matrices of x, with k diagonals above the main one."""
+    _matrices(x, "tril")
     return _tril(x, k=k)
 
 
-@linear(lambda g, k: triu(g, k=k))
+@linear(lambda g, k: triu(g, k=k), shape_rule=_MATRICES)
 def _triu(xp: Backend, x: Array, *, k: int) -> Array:
     return xp.triu(x, k)
 
 
 def triu(x: Value, k: int = 0) -> Any:
     """Return the upper triangles of the matrices of x, from diagonal k on."""
+    _matrices(x, "triu")
     return _triu(x, k=k)
-
-
-# Indexing ----------------------------------------------------------------------------------------
-
-
-def _pick(xp: Backend, x: Array, *, index: Any) -> Array:
-    return x[index]
-
-
-_pick.__name__ = "getitem"
-_transpose = lambda g, x, index: put(g, index=index, shape=x.shape)  # noqa: E731
-_view = linear(_transpose, view=True)(_pick)
-_copy = linear(_transpose)(_pick)
-
-
-@linear(lambda g, index: getitem(g, index))
-def put(xp: Backend, x: Array, *, index: Any, shape: tuple[int, ...]) -> Array:
-    """Return zeros of a shape with x added at the index: the transpose of `getitem`."""
-    out = xp.zeros(shape, x.dtype)
-    xp.scatter_add(out, index, x)
-    return out
-
-
-def getitem(x: Value, index: Any) -> Any:
-    """Return ``x[index]``: integers, slices, None, …, masks and integer arrays, as in NumPy."""
-    parts = index if isinstance(index, tuple) else (index,)
-    plain = tuple(_index(part) for part in parts)
-    basic = all(
-        part is None or part is Ellipsis or isinstance(part, (int, slice)) for part in plain
-    )
-    return (_view if basic else _copy)(x, index=plain)
-
-
-def _index(part: Any) -> Any:
-    """Return one part of an index as the backend takes it."""
-    if isinstance(part, Tensor):
-        part = part.data
-    if isinstance(part, list):
-        part = Tensor(part).data
-    if isinstance(part, slice) or part is None or part is Ellipsis or isinstance(part, bool):
-        return part
-    kind = getattr(getattr(part, "dtype", None), "kind", "i")
-    if kind not in "iub":
-        raise IndexError(
-            f"an index is made of integers, slices, masks and None, not of {part.dtype}"
-        )
-    return part.__index__() if getattr(part, "ndim", 0) == 0 and kind != "b" else part
-
-
-def take(x: Value, indices: Any, axis: int | None = None) -> Any:
-    """Return the elements of x at integer `indices` along an axis (None: of x flattened)."""
-    if axis is None:
-        return getitem(flatten(x), indices)
-    axis = axes(axis, len(shape_of(x)), "take")[0]
-    return getitem(x, (slice(None),) * axis + (indices,))
-
-
-def gather(x: Value, index: Any, axis: int) -> Any:
-    """Return out[…, j, …] = x[…, index[…, j, …], …]: an index for each element along an axis.
-
-    `index` is an integer array with as many axes as x, no longer than x along the others.
-    """
-    return getitem(x, _along(index, axis, len(shape_of(x)), "gather"))
-
-
-def scatter_add(x: Value, index: Any, values: Value, axis: int) -> Any:
-    """Return x with `values` added where `gather` with the same index would read."""
-    where = _along(index, axis, len(shape_of(x)), "scatter_add")
-    return add(x, put(values, index=where, shape=shape_of(x)))
-
-
-def _along(index: Any, axis: int, ndim: int, operation: str) -> tuple[Any, ...]:
-    """Return the full index of an index along one axis."""
-    array = Tensor(index).data
-    if array.dtype.kind not in "iu" or array.ndim != ndim:
-        raise ShapeError(
-            f"{operation}: the index is an integer array of {ndim} axes, not "
-            f"{array.dtype} of shape {array.shape}"
-        )
-    axis = axes(axis, ndim, operation)[0]
-    parts: list[Any] = []
-    for a, n in enumerate(array.shape):
-        shape = (1,) * a + (n,) + (1,) * (ndim - a - 1)
-        parts.append(array if a == axis else backend.of((array,)).arange(n).reshape(shape))
-    return tuple(parts)
-
-
-def diagonal(x: Value, offset: int = 0) -> Any:
-    """Return the diagonals of the matrices of the last two axes of x."""
-    rows, columns = shape_of(x)[-2:]
-    n = max(min(rows + min(offset, 0), columns - max(offset, 0)), 0)
-    first, second = max(-offset, 0), max(offset, 0)
-    return getitem(x, (..., list(range(first, first + n)), list(range(second, second + n))))
