@@ -100,7 +100,7 @@ class BatchNorm(Module):
         assert batches is not None
         assert running_mean is not None
         assert running_var is not None
-        batches.data = batches.data + 1
+        batches.data += 1  # no graph reads it, and in place it stays an array
         share = 1 / int(batches.data) if self.momentum is None else self.momentum
         for running, batch in ((running_mean, mean), (running_var, variance)):
             moved = running.data * (1 - share) + batch * share

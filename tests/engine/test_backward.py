@@ -163,3 +163,23 @@ def test_a_gradient_can_be_set_by_hand():
     assert x.grad.dtype == "float32"
     with pytest.raises(mg.ShapeError, match=r"\(3,\).*\(2,\)"):
         x.grad = mg.zeros(3)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_gradient_of_one_element_is_an_array_like_any_other(dtype):
+    """NumPy makes a number of an array of shape (); a rule must not notice."""
+    x = mg.tensor([2.0, 3.0], requires_grad=True, dtype=dtype)
+    (x[0] * x[1]).backward()
+    assert x.grad.tolist() == [3, 2]
+    assert x.grad.dtype == dtype
+    matrix = mg.tensor([[2.0, 1.0], [1.0, 3.0]], requires_grad=True, dtype=dtype)
+    mg.det(matrix).backward()
+    np.testing.assert_allclose(matrix.grad.numpy(), [[3, -1], [-1, 2]], rtol=1e-6)
+
+
+def test_a_numpy_number_does_not_make_float64_of_a_result():
+    x = mg.tensor([2.0, 3.0], requires_grad=True)
+    y = np.float64(2.0) * x * np.sqrt(4.0)
+    y.sum().backward()
+    assert y.dtype == x.grad.dtype == "float32"
+    assert x.grad.tolist() == [4, 4]
