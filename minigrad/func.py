@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from minigrad import autograd
-from minigrad.creation import zeros
+from minigrad.creation import zeros, zeros_like
 from minigrad.mode import GraphError, ShapeError, enable_grad, mode
 from minigrad.ops import reshape, stack
 from minigrad.tensor import Tensor, tensor
@@ -56,48 +56,29 @@ def _positions(argnums: int | Sequence[int], count: int) -> list[int]:
     return positions
 
 
-def value_and_grad(
-    f: Callable[..., Tensor], argnums: int | Sequence[int] = 0
-) -> Callable[..., tuple[Tensor, Any]]:
-    """Return a function that returns ``f(*args)`` and its gradient with respect to some arguments.
-
-    `f` returns a Tensor of one element. The gradient has the shape of the argument (a tuple of them
-    if `argnums` is a sequence). It is a graph itself if the argument requires a gradient.
-    """
-
-    def wrapped(*args: Any, **keywords: Any) -> tuple[Tensor, Any]:
-        positions = _positions(argnums, len(args))
-        outer = mode.recording and any(
-            isinstance(x, Tensor) and x.requires_grad for x in tree_leaves([args, keywords])
-        )
-        arguments = list(args)
-        with enable_grad():
-            for n in positions:
-                arguments[n] = tree_map(_variable, args[n])
-            value = f(*arguments, **keywords)
-            if not isinstance(value, Tensor) or value.size != 1:
-                raise GraphError(
-                    "grad needs a function that returns a Tensor of one element, not "
-                    f"{_described(value)}; use mg.jacobian, or mg.vjp with a vector"
-                )
-            inputs = tree_leaves([arguments[n] for n in positions])
-            found = _gradients([value], inputs, [None], create_graph=outer)
-        result = _like([args[n] for n in positions], found)
-        return value if outer else value.detach(), result[0] if isinstance(argnums, int) else tuple(
-            result
-        )
-
-    return wrapped
-
-
-def grad(f: Callable[..., Tensor], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
-    """Return the gradient of f as a function: ``mg.grad(f)(x)``; see `value_and_grad`."""
-    pair = value_and_grad(f, argnums)
-    return lambda *args, **keywords: pair(*args, **keywords)[1]
-
-
 def _described(value: Any) -> str:
     return f"a Tensor of shape {value.shape}" if isinstance(value, Tensor) else type(value).__name__
+
+
+def _scalar(value: Any, operation: str, advice: str) -> Tensor:
+    """Return a value that is a Tensor of one element, or raise GraphError."""
+    if not isinstance(value, Tensor) or value.size != 1:
+        raise GraphError(
+            f"{operation} needs a function that returns a Tensor of one element, not "
+            f"{_described(value)}; {advice}"
+        )
+    return value
+
+
+def _reaches_out(outputs: list[Any], inputs: list[Tensor]) -> bool:
+    """Say whether outputs depend on a tensor other than the inputs that requires a gradient.
+
+    Such a tensor is an argument that has a graph of its own, or one that the function closes over.
+    The derivative depends on it too, so it must be a graph again: nesting rests on this.
+    """
+    roots = [y for y in outputs if isinstance(y, Tensor) and y.requires_grad]
+    own = {id(x) for x in inputs}
+    return any(id(leaf) not in own for leaf in autograd._reach(roots)[1])
 
 
 def _gradients(
@@ -119,27 +100,89 @@ def _gradients(
             create_graph=create_graph,
             allow_unused=True,
         )
-    return [x.detach() * 0 if g is None else g for g, x in zip(found, inputs, strict=True)]
+    return [zeros_like(x) if g is None else g for g, x in zip(found, inputs, strict=True)]
+
+
+def _vectors(tree: Tree, vectors: Tree, operation: str) -> list[Tensor]:
+    """Return the leaves of `vectors` in the order of the tree that they must match."""
+    if isinstance(tree, dict):
+        if not isinstance(vectors, dict) or vectors.keys() != tree.keys():
+            raise ShapeError(f"{operation}: vectors for a dictionary of {list(tree)} have its keys")
+        return [v for key in tree for v in _vectors(tree[key], vectors[key], operation)]
+    if isinstance(tree, (list, tuple)):
+        if not isinstance(vectors, (list, tuple)) or len(vectors) != len(tree):
+            raise ShapeError(f"{operation}: vectors for {len(tree)} tensors are as many")
+        pairs = zip(tree, vectors, strict=True)
+        return [v for part, vector in pairs for v in _vectors(part, vector, operation)]
+    v = vectors if isinstance(vectors, Tensor) else tensor(vectors, dtype=tree.dtype)
+    if v.shape != tree.shape:
+        raise ShapeError(
+            f"{operation}: a vector of shape {v.shape} for a tensor of shape {tree.shape}"
+        )
+    return [v]
+
+
+def value_and_grad(
+    f: Callable[..., Tensor], argnums: int | Sequence[int] = 0
+) -> Callable[..., tuple[Tensor, Any]]:
+    """Return a function that returns ``f(*args)`` and its gradient with respect to some arguments.
+
+    `f` returns a Tensor of one element. The gradient has the structure, shapes and dtypes of the
+    argument (a tuple of them if `argnums` is a sequence), and zeros where f does not depend on it.
+    Value and gradient are graphs themselves if f depends on another tensor that requires a
+    gradient, be it an argument or one that f closes over; call under `no_grad` to avoid that.
+
+    Raises GraphError if f returns anything else, IndexError for `argnums` out of range, TypeError
+    for an argument of integers.
+    """
+
+    def wrapped(*args: Any, **keywords: Any) -> tuple[Tensor, Any]:
+        positions = _positions(argnums, len(args))
+        recording = mode.recording
+        arguments = list(args)
+        with enable_grad():
+            for n in positions:
+                arguments[n] = tree_map(_variable, args[n])
+            value = _scalar(
+                f(*arguments, **keywords), "grad", "use mg.jacobian, or mg.vjp with a vector"
+            )
+            inputs = tree_leaves([arguments[n] for n in positions])
+            outer = recording and _reaches_out([value], inputs)
+            found = _gradients([value], inputs, [None], create_graph=outer)
+        result = _like([args[n] for n in positions], found)
+        gradient = result[0] if isinstance(argnums, int) else tuple(result)
+        return value if outer else value.detach(), gradient
+
+    return wrapped
+
+
+def grad(f: Callable[..., Tensor], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+    """Return the gradient of f as a function: ``mg.grad(f)(x)``; see `value_and_grad`."""
+    pair = value_and_grad(f, argnums)
+    return lambda *args, **keywords: pair(*args, **keywords)[1]
 
 
 def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
     """Return ``f(*primals)`` and the function v ↦ (vᵀ ∂f/∂primal for each primal).
 
-    v has the structure and shapes of the value; the function may be called many times.
+    v has the structure and shapes of the value; the function may be called many times. Value and
+    products are graphs themselves under the conditions of `value_and_grad`.
+
+    Raises ShapeError for a v that does not fit.
     """
+    recording = mode.recording
     with enable_grad():
         variables = tree_map(_variable, list(primals))
         value = f(*variables)
     outputs, inputs = tree_leaves(value), tree_leaves(variables)
+    outer = recording and _reaches_out(outputs, inputs)
 
     def pull(vector: Any) -> tuple[Any, ...]:
-        seeds = tree_leaves(vector)
-        record = mode.recording and any(
-            isinstance(x, Tensor) and x.requires_grad for x in [*seeds, *tree_leaves(list(primals))]
-        )
+        seeds = _vectors(value, vector, "vjp")
+        record = mode.recording and (outer or any(v.requires_grad for v in seeds))
         return tuple(_like(list(primals), _gradients(outputs, inputs, seeds, record, retain=True)))
 
-    return tree_map(lambda y: y.detach(), value), pull
+    return value if outer else tree_map(lambda y: y.detach(), value), pull
 
 
 def hvp(
@@ -149,63 +192,74 @@ def hvp(
 
     The vectors have the structure and shapes of the primals. Reverse over reverse: the gradient's
     graph is built once and differentiated along v, at the cost of a few gradients; H is never
-    formed.
+    formed. The products are graphs themselves under the conditions of `value_and_grad`.
+
+    Raises GraphError if f does not return a Tensor of one element, ShapeError for vectors that do
+    not fit.
     """
-    record = mode.recording and any(
-        isinstance(x, Tensor) and x.requires_grad
-        for x in tree_leaves([list(primals), list(vectors)])
-    )
+    recording = mode.recording
     with enable_grad():
         variables = tree_map(_variable, list(primals))
         inputs = tree_leaves(variables)
-        value = f(*variables)
-        if not isinstance(value, Tensor) or value.size != 1:
-            raise GraphError(
-                "hvp needs a function that returns a Tensor of one element, not "
-                f"{_described(value)}"
-            )
+        seeds = _vectors(variables, list(vectors), "hvp")
+        value = _scalar(f(*variables), "hvp", "reduce it, with .sum() or .mean()")
         first = _gradients([value], inputs, [None], create_graph=True)
-        seeds = [
-            v if isinstance(v, Tensor) else tensor(v, dtype=x.dtype)
-            for v, x in zip(tree_leaves(list(vectors)), inputs, strict=True)
-        ]
-        for v, x in zip(seeds, inputs, strict=True):
-            if v.shape != x.shape:
-                raise ShapeError(
-                    f"hvp: a vector of shape {v.shape} for a primal of shape {x.shape}"
-                )
-        second = _gradients(first, inputs, seeds, create_graph=record)
+        outer = recording and _reaches_out([*first, *seeds], inputs)
+        second = _gradients(first, inputs, seeds, create_graph=outer)
     return tuple(_like(list(primals), second))
 
 
-def jacobian(f: Callable[..., Tensor], argnums: int = 0) -> Callable[..., Tensor]:
-    """Return a function for ∂f/∂x, of shape ``f(x).shape + x.shape``, one reverse sweep a row."""
+def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+    """Return a function for ∂f/∂x, of shape ``f(x).shape + x.shape``, one reverse sweep a row.
 
-    def wrapped(*args: Any, **keywords: Any) -> Tensor:
-        n = _positions(argnums, len(args))[0]
-        outer = mode.recording and any(
-            isinstance(a, Tensor) and a.requires_grad for a in tree_leaves([args, keywords])
-        )
+    If x is a tree, so is the result; if f returns a tree, the result is a tree of such trees; if
+    `argnums` is a sequence, there is a tuple of one for each.
+    """
+
+    def wrapped(*args: Any, **keywords: Any) -> Any:
+        positions = _positions(argnums, len(args))
+        recording = mode.recording
+        arguments = list(args)
         with enable_grad():
-            x = _variable(args[n])
-            value = f(*args[:n], x, *args[n + 1 :], **keywords)
-            rows = []
-            for i in range(value.size):
-                seed = (value * 0).detach()
-                seed.data.reshape(-1)[i] = 1
-                rows.append(_gradients([value], [x], [seed], create_graph=outer, retain=True)[0])
-        if not rows:
-            return zeros(value.shape + x.shape, x.dtype, x.device)
-        matrix: Tensor = reshape(stack(rows), value.shape + x.shape)
-        return matrix
+            for n in positions:
+                arguments[n] = tree_map(_variable, args[n])
+            value = f(*arguments, **keywords)
+            inputs = tree_leaves([arguments[n] for n in positions])
+            outputs = tree_leaves(value)
+            for y in outputs:
+                if not isinstance(y, Tensor):
+                    raise GraphError(
+                        f"jacobian needs a function that returns Tensors, not {_described(y)}"
+                    )
+            outer = recording and _reaches_out(outputs, inputs)
+
+            def matrices(y: Tensor) -> Any:
+                found = _like([args[n] for n in positions], _rows(y, inputs, outer))
+                return found[0] if isinstance(argnums, int) else tuple(found)
+
+            return tree_map(matrices, value)
 
     return wrapped
 
 
-def hessian(f: Callable[..., Tensor], argnums: int = 0) -> Callable[..., Tensor]:
-    """Return a function for the matrix of second derivatives, of shape ``x.shape + x.shape``."""
+def _rows(y: Tensor, inputs: list[Tensor], create_graph: bool) -> list[Tensor]:
+    """Return ∂y/∂x for each input, row by row."""
+    rows = []
+    for i in range(y.size):
+        seed = zeros_like(y)
+        seed.data.reshape(-1)[i] = 1
+        rows.append(_gradients([y], inputs, [seed], create_graph, retain=True))
+    if not rows:
+        return [zeros(y.shape + x.shape, x.dtype, x.device) for x in inputs]
+    columns = zip(*rows, strict=True)
+    return [
+        reshape(stack(column), y.shape + x.shape) for column, x in zip(columns, inputs, strict=True)
+    ]
 
-    def gradient(*args: Any, **keywords: Any) -> Tensor:
-        return grad(f, argnums)(*args, **keywords)  # type: ignore[no-any-return]
 
-    return jacobian(gradient, argnums)
+def hessian(f: Callable[..., Tensor], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+    """Return a function for the matrix of second derivatives, of shape ``x.shape + x.shape``.
+
+    For trees and several `argnums` it is the Jacobian of the gradient: blocks of blocks.
+    """
+    return jacobian(grad(f, argnums), argnums)

@@ -1,0 +1,313 @@
+"""Functions of functions: JAX's meaning, PyTorch's numbers, finite differences."""
+
+from collections import namedtuple
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+
+Pair = namedtuple("Pair", "a b")
+RNG = np.random.default_rng(0)
+X, Y = RNG.uniform(0.5, 1.5, 3), RNG.uniform(0.5, 1.5, (2, 3))
+V, W = RNG.uniform(-1, 1, 3), RNG.uniform(-1, 1, (2, 3))
+
+
+def t(x, requires_grad=False):
+    return mg.tensor(np.asarray(x, dtype=np.float64), requires_grad=requires_grad)
+
+
+def f(x, y):
+    """Return a scalar of a (3,) and a (2, 3), not symmetric in anything."""
+    return (mg.sin(x * y) * mg.exp(y)).sum() + (x**3).sum() * (y @ x).prod()
+
+
+def f_torch(x, y):
+    import torch
+
+    return (torch.sin(x * y) * torch.exp(y)).sum() + (x**3).sum() * (y @ x).prod()
+
+
+def g(x):
+    """Return a vector of a vector."""
+    return mg.stack([x[0] * x[1], mg.exp(x[2]) * x[0], (x * x).sum(), x[1] / x[2]])
+
+
+def numerical(function, x, eps=1e-6):
+    """Return the central differences of a function of an array, of shape out + in."""
+    x = np.asarray(x, dtype=np.float64)
+    columns = []
+    for place in np.ndindex(x.shape):
+        step = np.zeros_like(x)
+        step[place] = eps
+        columns.append((function(x + step) - function(x - step)) / (2 * eps))
+    columns = np.array(columns)
+    return np.moveaxis(
+        columns.reshape(x.shape + columns.shape[1:]), range(x.ndim), range(-x.ndim, 0)
+    )
+
+
+def close(a, b, rtol=1e-6, atol=1e-8):
+    np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=rtol, atol=atol)
+
+
+# The numbers -------------------------------------------------------------------------------------
+
+
+def test_grad_and_value_and_grad():
+    value, gradient = mg.value_and_grad(f)(t(X), t(Y))
+    assert value.item() == f(t(X), t(Y)).item()
+    assert not value.requires_grad
+    assert not gradient.requires_grad
+    close(gradient, numerical(lambda x: f(t(x), t(Y)).item(), X))
+    close(mg.grad(f, 1)(t(X), t(Y)), numerical(lambda y: f(t(X), t(y)).item(), Y))
+    close(mg.grad(f, -1)(t(X), t(Y)), mg.grad(f, 1)(t(X), t(Y)))
+    both = mg.grad(f, (0, 1))(t(X), t(Y))
+    assert isinstance(both, tuple)
+    close(both[0], gradient)
+    assert both[1].shape == (2, 3)
+    assert mg.grad(f, [1])(t(X), t(Y))[0].shape == (2, 3)
+
+
+def test_hvp_is_the_hessian_times_the_vectors():
+    ours = mg.hvp(f, (t(X), t(Y)), (t(V), t(W)))
+
+    def directional(x, y):
+        a, b = mg.grad(f, (0, 1))(t(x), t(y))
+        return (a * V).sum().item() + (b * W).sum().item()
+
+    close(ours[0], numerical(lambda x: directional(x, Y), X))
+    close(ours[1], numerical(lambda y: directional(X, y), Y))
+
+
+def test_vjp_may_be_called_many_times():
+    value, pull = mg.vjp(g, t(X))
+    close(value, g(t(X)))
+    expected = numerical(lambda x: g(t(x)).numpy(), X)
+    for vector in np.eye(4):
+        (row,) = pull(t(vector))
+        close(row, vector @ expected)
+        assert not row.requires_grad
+
+
+def test_jacobian_and_hessian():
+    close(mg.jacobian(g)(t(X)), numerical(lambda x: g(t(x)).numpy(), X))
+    hessian = mg.hessian(f, 1)(t(X), t(Y))
+    assert hessian.shape == (2, 3, 2, 3)
+    close(hessian, numerical(lambda y: mg.grad(f, 1)(t(X), t(y)).numpy(), Y))
+    flat = hessian.numpy().reshape(6, 6)
+    close(flat, flat.T, atol=1e-12)
+    blocks = mg.hessian(f, (0, 1))(t(X), t(Y))
+    close(blocks[0][1], np.moveaxis(blocks[1][0].numpy(), -1, 0))
+    close(blocks[1][1], hessian)
+    assert mg.jacobian(lambda x: x[:0] * 2)(t(X)).shape == (0, 3)
+    assert mg.jacobian(lambda x: x.sum())(t(X)).shape == (3,)
+
+
+@pytest.mark.parity
+def test_parity_with_torch_func():
+    torch = pytest.importorskip(
+        "torch", reason="needs the parity extra: pip install minigrad[parity]"
+    )
+    x, y, v, w = map(torch.tensor, (X, Y, V, W))
+    for n in (0, 1):
+        close(mg.grad(f, n)(t(X), t(Y)), torch.func.grad(f_torch, n)(x, y), rtol=1e-12)
+        close(
+            mg.hessian(f, n)(t(X), t(Y)),
+            torch.func.jacrev(torch.func.grad(f_torch, n), n)(x, y),
+            rtol=1e-10,
+        )
+    theirs = torch.autograd.functional.hvp(f_torch, (x, y), (v, w))[1]
+    for a, b in zip(mg.hvp(f, (t(X), t(Y)), (t(V), t(W))), theirs, strict=True):
+        close(a, b, rtol=1e-11)
+    third = torch.func.jacrev(torch.func.jacrev(torch.func.grad(f_torch)))(x, y)
+    close(mg.jacobian(mg.hessian(f))(t(X), t(Y)), third, rtol=1e-9)
+    close(
+        mg.jacobian(mg.grad(f), 1)(t(X), t(Y)), torch.func.jacrev(torch.func.grad(f_torch), 1)(x, y)
+    )
+    _, pull = torch.func.vjp(f_torch, x, y)
+    for a, b in zip(
+        mg.vjp(f, t(X), t(Y))[1](t(2.0)), pull(torch.tensor(2.0).double()), strict=True
+    ):
+        close(a, b, rtol=1e-12)
+
+
+# Nesting -----------------------------------------------------------------------------------------
+
+
+def test_derivatives_nest():
+    quartic = lambda x: x**4 * 2  # noqa: E731
+    d = mg.grad(quartic)
+    assert [h(t(1.5)).item() for h in (d, mg.grad(d), mg.grad(mg.grad(d)))] == [27.0, 54.0, 72.0]
+    assert mg.grad(mg.grad(mg.grad(mg.grad(mg.grad(quartic)))))(t(1.5)).item() == 0.0
+
+
+def test_an_hvp_inside_a_gradient():
+    def curvature(x):
+        (h,) = mg.hvp(lambda z: (z**3).sum(), (x,), (t(V),))
+        return (h * V).sum()  # Σ 6 x v²
+
+    close(mg.grad(curvature)(t(X)), 6 * V * V)
+
+
+def test_a_gradient_of_vjp_sees_its_value_and_its_products():
+    def through(x):
+        value, pull = mg.vjp(lambda z: z**3, x)
+        return (value + pull(t(np.ones(3)))[0]).sum()  # Σ x³ + 3x²
+
+    close(mg.grad(through)(t(X)), 3 * X**2 + 6 * X)
+
+
+def test_a_product_can_be_differentiated_by_its_vector():
+    v = t(V, requires_grad=True)
+    _, pull = mg.vjp(lambda z: z**3, t(X))
+    (pull(v)[0] * W[0]).sum().backward()
+    close(v.grad, 3 * X**2 * W[0])
+    v = t(V, requires_grad=True)
+    (mg.hvp(lambda z: (z**3).sum(), (t(X),), (v,))[0] * W[0]).sum().backward()
+    close(v.grad, 6 * X * W[0])
+
+
+def test_inner_gradients_see_what_they_close_over():
+    """∂/∂w of ∂/∂x of Σ sin(w x), where the inner x is a constant."""
+
+    def outer(w):
+        return mg.grad(lambda x: mg.sin(w * x).sum())(t(X)).sum()
+
+    close(mg.grad(outer)(t(V)), np.cos(V * X) - V * X * np.sin(V * X))
+
+    def of_hvp(w):
+        return mg.hvp(lambda x: (w * x * x).sum(), (t(X),), (t(V),))[0].sum()
+
+    close(mg.grad(of_hvp)(t(V)), 2 * V)
+
+    def of_jacobian(w):
+        return mg.jacobian(lambda x: w * x * x)(t(X)).sum()
+
+    close(mg.grad(of_jacobian)(t(V)), 2 * X)
+
+    def of_vjp(w):
+        value, pull = mg.vjp(lambda x: w * x * x, t(X))
+        return value.sum() + pull(t(np.ones(3)))[0].sum()
+
+    close(mg.grad(of_vjp)(t(V)), X * X + 2 * X)
+
+    def of_value(w):
+        return mg.value_and_grad(lambda x: (w * x).sum())(t(X))[0]
+
+    close(mg.grad(of_value)(t(V)), X)
+
+
+def test_a_closed_over_leaf_gets_its_gradient_by_backward():
+    w = t(V, requires_grad=True)
+    mg.grad(lambda x: mg.sin(w * x).sum())(t(X)).sum().backward()
+    close(w.grad, np.cos(V * X) - V * X * np.sin(V * X))
+    with mg.no_grad():
+        value, gradient = mg.value_and_grad(lambda x: (w * x).sum())(t(X))
+    assert not value.requires_grad
+    assert not gradient.requires_grad
+
+
+def test_an_argument_with_a_graph_passes_the_gradient_on():
+    x = t(X, requires_grad=True)
+    (mg.grad(lambda z: (z**3).sum())(x * 2).sum()).backward()
+    close(x.grad, 24 * X)  # d/dx of 3 (2x)²
+    x.grad = None
+    mg.grad(lambda z: (z**3).sum())(x)
+    assert x.grad is None
+
+
+def test_jacobian_of_a_jacobian_of_a_hessian():
+    h = mg.hessian(lambda x: (x**5).sum())
+    fourth = mg.jacobian(mg.jacobian(h))(t(X)).numpy()
+    assert fourth.shape == (3,) * 4
+    close(np.einsum("iiii->i", fourth), 120 * X)
+    assert np.count_nonzero(fourth) == 3
+
+
+# Trees, dtypes, arguments ------------------------------------------------------------------------
+
+
+def test_arguments_may_be_trees():
+    tree = {"w": [t(X), t(V)], "pair": Pair(t(2.0), (t(3.0),))}
+
+    def loss(p):
+        return (p["w"][0] * p["w"][1]).sum() * p["pair"].a * p["pair"].b[0]
+
+    gradient = mg.grad(loss)(tree)
+    assert list(gradient) == ["w", "pair"]
+    assert isinstance(gradient["w"], list)
+    assert isinstance(gradient["pair"], Pair)
+    close(gradient["w"][0], 6 * V)
+    close(gradient["pair"].a, 3 * (X @ V))
+    close(gradient["pair"].b[0], 2 * (X @ V))
+    vectors = {"pair": Pair(t(0.0), (t(1.0),)), "w": [t(np.zeros(3)), t(np.ones(3))]}
+    (product,) = mg.hvp(loss, (tree,), (vectors,))  # the order of the keys does not matter
+    close(product["w"][0], 6 + 2 * V)
+    close(product["pair"].b[0], 2 * X.sum())
+    jacobian = mg.jacobian(lambda p: {"twice": p["w"][0] * 2, "sum": p["w"][1].sum()})(tree)
+    close(jacobian["twice"]["w"][0], 2 * np.eye(3))
+    close(jacobian["sum"]["w"][1], np.ones(3))
+    assert jacobian["twice"]["pair"].a.shape == (3,)
+    blocks = mg.hessian(loss)(tree)
+    close(blocks["w"][0]["w"][1], 6 * np.eye(3))
+    close(blocks["pair"].a["pair"].b[0], X @ V)
+    value, pull = mg.vjp(lambda p: Pair(p["w"][0] * 2, p["pair"].a), tree)
+    assert isinstance(value, Pair)
+    close(pull((t(V), t(1.0)))[0]["w"][0], 2 * V)
+
+
+def test_what_f_does_not_depend_on_gets_zeros():
+    x = t([np.inf, np.nan, 1.0])
+    assert mg.grad(lambda x, y: (y * y).sum())(x, t(Y)).tolist() == [0, 0, 0]
+    assert mg.grad(lambda x: t(1.0))(t(X)).tolist() == [0, 0, 0]
+    assert mg.vjp(lambda x: t(Y), t(X))[1](t(Y))[0].tolist() == [0, 0, 0]
+    assert mg.hvp(lambda x: x.sum(), (t(X),), (t(V),))[0].tolist() == [0, 0, 0]
+    assert mg.hessian(lambda x: x.sum())(t(X)).shape == (3, 3)
+    assert mg.jacobian(lambda x: mg.ones(2))(t(X)).tolist() == [[0, 0, 0]] * 2
+    assert mg.jacobian(lambda x: x / 0.5)(t([np.inf, 1.0])).tolist() == [[2, 0], [0, 2]]
+
+
+def test_numbers_and_arrays_are_arguments_too():
+    assert mg.grad(lambda x: x**3)(2.0).item() == 12.0
+    assert mg.grad(lambda x: x**3)(2.0).dtype == mg.float32
+    assert mg.grad(lambda x: (x * x).sum())(X).dtype == mg.float64
+    assert mg.grad(lambda x: (x * x).sum())(t(X).astype(mg.float32)).dtype == mg.float32
+    assert mg.hvp(lambda x: (x**3).sum(), (X,), (V.tolist(),))[0].dtype == mg.float64
+    assert mg.grad(lambda x, scale, *, shift: x * scale + shift)(2.0, 5, shift=1).item() == 5.0
+
+
+def test_arguments_are_left_alone():
+    x = t(X)
+    mg.grad(lambda z: (z * z).sum())(x)
+    assert not x.requires_grad
+    assert x.grad is None
+
+
+INCORRECT = {
+    "grad of a vector": (lambda: mg.grad(lambda x: x * 2)(t(X)), mg.GraphError, r"shape \(3,\)"),
+    "grad of a number": (lambda: mg.grad(lambda x: 2.0)(t(X)), mg.GraphError, "not float"),
+    "hvp of a vector": (lambda: mg.hvp(lambda x: x, (t(X),), (t(V),)), mg.GraphError, "hvp needs"),
+    "hvp, wrong shape": (
+        lambda: mg.hvp(lambda x: x.sum(), (t(X),), (t(Y),)),
+        mg.ShapeError,
+        r"hvp: a vector of shape \(2, 3\) for a tensor of shape \(3,\)",
+    ),
+    "hvp, too few": (lambda: mg.hvp(f, (t(X), t(Y)), (t(X),)), mg.ShapeError, "2 tensors"),
+    "hvp, wrong keys": (
+        lambda: mg.hvp(lambda p: p["a"], ({"a": t(1.0)},), ({"b": t(1.0)},)),
+        mg.ShapeError,
+        r"\['a'\]",
+    ),
+    "vjp, wrong shape": (lambda: mg.vjp(g, t(X))[1](t(X)), mg.ShapeError, r"\(3,\).*\(4,\)"),
+    "argnums": (lambda: mg.grad(f, 2)(t(X), t(Y)), IndexError, "argnums 2 .* 2 arguments"),
+    "integers": (lambda: mg.grad(lambda x: x * 1.0)(3), TypeError, "floating.*int64"),
+    "jacobian of a number": (lambda: mg.jacobian(lambda x: 1.0)(t(X)), mg.GraphError, "not float"),
+}
+
+
+@pytest.mark.parametrize("name", INCORRECT)
+def test_errors_explain_themselves(name):
+    cause, error, message = INCORRECT[name]
+    with pytest.raises(error, match=message):
+        cause()
