@@ -16,9 +16,9 @@ from minigrad.tensor import Tensor
 
 Span = tuple[int, int, Array]  # where it starts and stops in the vector, the gradient there
 
-# A block's temporaries (128 KiB in float32) stay in the cache, and below the size from which malloc
-# maps, faults in and unmaps memory for each of them.
-BLOCK = 32_768
+# Bytes of a block (32,768 elements of float32): its temporaries stay in the cache, and are no larger
+# than the size from which malloc maps, faults in and unmaps memory for each of them.
+BLOCK = 131_072
 
 
 class Flat:
@@ -31,7 +31,8 @@ class Flat:
     def __init__(self, tensors: list[Tensor], clock: tuple[float, ...]) -> None:
         first = tensors[0].data
         self.xp = backend.of((first,))
-        self.block = BLOCK if self.xp is backend.cpu else sys.maxsize
+        on_cpu = self.xp is backend.cpu
+        self.block = BLOCK // first.dtype.itemsize if on_cpu else sys.maxsize  # elements
         self.tensors = tensors
         self.shapes = [tensor.shape for tensor in tensors]
         self.orders = [_order(tensor.data) for tensor in tensors]

@@ -191,7 +191,7 @@ class Optimizer:
                 if set_to_none:
                     p.grad = None
                 elif p.grad is not None:
-                    p.grad = Tensor.of(0 * p.grad.data)
+                    p.grad = Tensor.of(backend.of((p.data,)).zeros_like(p.data))
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Change every parameter that has a gradient; return what the closure returned, or None.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import math
 
 import numpy as np
@@ -148,14 +150,14 @@ def test_finds_the_minimum_of_a_quadratic(row):
     scales = np.array([1.0, 3.0, 10.0])
     target = np.array([0.5, -0.3, 0.2])
     p = leaf(np.array([1.0, 0.7, -0.6]))
-    optimizer = make(row, [p], lr=row.rate)
-    schedule = optim.PolynomialLR(optimizer, 3000)
+    optimizer = make(row, [p], lr=min(5 * row.rate, 1.0))
+    schedule = optim.PolynomialLR(optimizer, 1000)
     start = (scales * (p.data - target) ** 2).sum()
-    for _ in range(3000):
+    for _ in range(1000):
         p.grad = scales * (p.data - target)
         optimizer.step()
         schedule.step()
-    assert (scales * (p.data - target) ** 2).sum() < 2e-3 * start
+    assert (scales * (p.data - target) ** 2).sum() < 1e-2 * start
 
 
 @pytest.mark.parametrize("name", optim.METHODS)
@@ -169,7 +171,7 @@ def test_goes_down_rosenbrock(name):
 
     assert rosenbrock().item() == pytest.approx(24.2)
     x = p.data
-    for _ in range(4000):
+    for _ in range(3000):
         slope = 200 * (x[1] - x[0] ** 2)
         p.grad = np.array([-2 * (1 - x[0]) - 2 * x[0] * slope, slope])
         optimizer.step()
@@ -261,6 +263,20 @@ def test_bad_hyperparameters(method, keywords):
     assert "; " in str(error.value)  # what to try
     with pytest.raises(optim.HyperparameterError, match=name):
         optim.METHODS[method]([{"params": [leaf(np.ones(2))], **keywords}])
+
+
+@pytest.mark.parametrize("method", optim.METHODS.values(), ids=lambda method: method.__name__)
+def test_a_class_is_its_formula_and_short(method):
+    source = inspect.getsource(method)
+    nodes = [
+        x for x in ast.walk(ast.parse(source)) if isinstance(x, (ast.ClassDef, ast.FunctionDef))
+    ]
+    texts = [ast.get_docstring(node, clean=False) or "" for node in nodes]
+    code = [line for line in source.splitlines() if line.strip()]
+    written = [line for text in texts for line in text.splitlines() if line.strip()]
+    assert len(code) - len(written) <= 40
+    assert "update" in vars(method) or issubclass(method, optim.Adam)
+    assert "Raises" in method.__doc__ or "errors" in method.__doc__
 
 
 # Published figures -------------------------------------------------------------------------------
