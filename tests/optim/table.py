@@ -171,6 +171,19 @@ def amsgrad_after(x, lr):
     return moments(x, lr, direction)
 
 
+def boxed(low, high):
+    def run(x, lr):
+        inner = amsgrad_after(0.0, lr)  # its moves depend on the gradients alone
+        before = next(inner)
+        while True:
+            g = yield x
+            after = inner.send(g)
+            x = min(max(x + after - before, low), high)
+            before = after
+
+    return run
+
+
 def amsgrad_before(x, lr):
     def direction(t, g, m, v):
         corrected = [0.0] + [v[s] / (1 - 0.999**s) for s in range(1, t + 1)]
@@ -259,6 +272,7 @@ ROWS = [
     Row("amsgrad", "amsgrad", {}, amsgrad_after, ("Adam", {"amsgrad": True}),
         (0.99900000001, 0.998733300584, 0.998391766237), {"lr": 1e-3, "betas": (0.9, 0.99)},
         errors=(*_BAD_BETAS, {"bias_correction": "no"}, {"box": (1, -1)}, {"box": 1})),
+    Row("amsgrad-box", "amsgrad", {"box": (-0.5, 0.55)}, boxed(-0.5, 0.55)),
     Row("amsgrad-optax", "amsgrad", {"bias_correction": "before"}, amsgrad_before, None,
         (0.99900000001, 0.998789473696, 0.998564381448), {"lr": 1e-3}),
     Row("amsgrad-printed", "amsgrad",

@@ -200,6 +200,16 @@ def test_float32_stays_float32(row):
     np.testing.assert_allclose(narrow.data, wide.data, rtol=1e-4, atol=1e-5)
 
 
+def test_centered_rmsprop_survives_rounding():
+    """A constant gradient has the variance 0, which float32 may round to less."""
+    p = leaf(np.zeros((8, 8), np.float32))
+    optimizer = optim.RMSprop([p], centered=True)
+    for _ in range(300):
+        p.grad = np.linspace(1, 1e3, 64, dtype=np.float32).reshape(8, 8)
+        optimizer.step()
+    assert np.isfinite(p.data).all()
+
+
 @every_row
 def test_a_formula_works_on_tensors_too(row):
     """What one vocabulary is for: the same line can be recorded, drawn and differentiated."""
