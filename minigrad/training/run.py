@@ -47,17 +47,18 @@ class Run:
         A folder that has anything in it is never written to. Raises RunError if none can be made.
         """
         path = Path(path)
-        for number in itertools.count(1):
-            candidate = path if number == 1 else path.with_name(f"{path.name}-{number}")
-            try:
-                candidate.parent.mkdir(parents=True, exist_ok=True)
-                candidate.mkdir()
-                return cls(candidate)
-            except FileExistsError:
-                if candidate.is_dir() and _unused(candidate):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            for number in itertools.count(1):
+                candidate = path if number == 1 else path.with_name(f"{path.name}-{number}")
+                try:
+                    candidate.mkdir()
                     return cls(candidate)
-            except OSError as error:
-                raise RunError(f"{candidate}: cannot be made ({error.strerror})") from None
+                except FileExistsError:
+                    if candidate.is_dir() and _unused(candidate):
+                        return cls(candidate)
+        except OSError as error:
+            raise RunError(f"{path}: cannot be made ({error.strerror})") from None
         raise AssertionError
 
     @classmethod

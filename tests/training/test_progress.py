@@ -1,0 +1,85 @@
+"""Progress: a bar on a terminal, silence elsewhere, plain lines without the library."""
+
+import io
+import re
+import subprocess
+import sys
+
+import pytest
+
+import minigrad as mg
+from minigrad import datasets, nn, optim, training
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def shown(file, **options):
+    mg.manual_seed(0)
+    train, test = datasets.digits().split(test=0.2, seed=0)
+    model = nn.Sequential(nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 10))
+    optimizer = optim.Adam(model.parameters(), lr=0.01)
+    options = {"epochs": 3} | options
+    callbacks = [training.Progress(file, interval=0), *options.pop("callbacks", [])]
+    training.fit(
+        model, nn.CrossEntropyLoss(), optimizer, train, test, callbacks=callbacks, **options
+    )
+    return file.getvalue()
+
+
+def test_the_bar():
+    text = shown(Terminal())
+    last = re.split("[\r\n]", text.strip())[-1]
+    assert "epoch 3/3" in last
+    assert "100%|" in last
+    assert re.search(r"loss 0\.\d{4}, accuracy 9\d\.\d\d%, test loss 0\.\d{4}, test acc", last)
+    assert re.search(r"[\d.]+k? samples/s \d\d:\d\d<00:00", last)
+    assert "epoch 2/3  4" in text or "epoch 2/3  5" in text  # it moves within epochs
+
+
+def test_what_callbacks_say_is_shown():
+    text = shown(Terminal(), callbacks=[training.EarlyStopping(1, min_delta=9)], epochs=5)
+    assert "stopped after epoch 2: test_loss has not improved for 1 epochs" in text
+
+
+def test_silent_elsewhere(capsys):
+    assert shown(io.StringIO()) == ""
+    mg.manual_seed(0)
+    model = nn.Linear(64, 10)
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    training.fit(model, nn.CrossEntropyLoss(), optimizer, datasets.digits(), epochs=1)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("library", ["tqdm", "safetensors"])
+def test_without_the_library(library, tmp_path):
+    """An interpreter in which the library cannot be imported."""
+    code = f"""
+import sys
+sys.modules[{library!r}] = None
+from minigrad import datasets, nn, optim, training
+class Terminal:
+    def isatty(self): return True
+    def write(self, text): sys.stdout.write(text)
+    def flush(self): pass
+model = nn.Linear(64, 10)
+optimizer = optim.SGD(model.parameters(), lr=0.1)
+run = {str(tmp_path / "run")!r} if {library!r} == "safetensors" else None
+try:
+    training.fit(model, nn.CrossEntropyLoss(), optimizer, datasets.digits(), epochs=2, run=run,
+                 callbacks=[training.Progress(Terminal())])
+except ImportError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    if library == "tqdm":
+        assert len(lines) == 2
+        pattern = r"epoch 2/2: loss \d\.\d+, accuracy \d+\.\d+%, [\d,]+ samples/s, 0 s left"
+        assert re.fullmatch(pattern, lines[1])
+    else:
+        assert lines == [
+            "checkpoints need the safetensors library: pip install safetensors, or minigrad[train]"
+        ]

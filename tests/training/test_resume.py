@@ -1,0 +1,180 @@
+"""A run that is killed at any moment and resumed ends in the same weights, bit for bit."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import datasets, nn, optim, training
+
+SCRIPT = Path(__file__).with_name("killable.py")
+ROOT = Path(__file__).parents[2]
+
+
+def start(folder, *kill):
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", str(SCRIPT), str(folder), *kill],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+
+
+def finish(process):
+    out, error = process.communicate(timeout=60)
+    assert error == ""
+    assert process.returncode in (0, -signal.SIGKILL)
+    return out == "done\n"
+
+
+def untimed(rows):
+    return [
+        {name: row[name] for name in row if name not in ("seconds", "samples_per_second")}
+        for row in rows
+    ]
+
+
+def result(folder):
+    """Return the final weights' file, the lines of metrics and the table, without times."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    table = folder.with_name(folder.name + ".csv").read_text().splitlines()
+    return (folder / "model.safetensors").read_bytes(), untimed(lines), len(table)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run") / "whole"
+    assert finish(start(folder))
+    weights, lines, rows = result(folder)
+    epochs = [row["epoch"] for row in lines if "epoch" in row]
+    assert epochs == list(range(1, rows))
+    assert 3 <= len(epochs) < 9  # it stops early, so that this too is resumed
+    assert [row["step"] for row in lines if "epoch" not in row] == [*range(1, 11 * len(epochs) + 1)]
+    return weights, lines, rows
+
+
+# Each is the next life of the same run: what kills it, counted from its start.
+DEATHS = [
+    "open:1",  # before config.json is begun
+    "rename:1",  # config.json written, not renamed
+    "open:2",  # no log yet
+    "rename:3",  # the first checkpoint written, not renamed
+    "step:1",
+    "step:8",  # between checkpoints
+    "rename:2",  # resumed within an epoch, killed at the next checkpoint's rename
+    "step:11",  # at the end of an epoch, before its row
+    "open:5",  # before a checkpoint's file is begun
+    "rename:6",
+    "step:25",
+    "rename:5",
+]
+
+
+def test_killed_at_every_kind_of_moment(uninterrupted, tmp_path):
+    folder = tmp_path / "killed"
+    for death in DEATHS:
+        assert not finish(start(folder, death)), death
+    assert finish(start(folder))
+    assert result(folder) == uninterrupted
+    assert sorted(os.listdir(folder)) == [
+        "checkpoint.safetensors", "config.json", "metrics.jsonl", "model.safetensors",
+    ]  # fmt: skip
+    assert finish(start(folder))  # a finished run has nothing left to do
+    assert result(folder) == uninterrupted
+
+
+def test_killed_at_random_moments(uninterrupted, tmp_path):
+    folder = tmp_path / "killed"
+    begin = time.monotonic()
+    assert finish(start(folder))
+    whole = time.monotonic() - begin
+    for life in range(3):
+        folder = tmp_path / f"killed{life}"
+        for _ in range(2):
+            process = start(folder)
+            time.sleep(random.uniform(0.3, 1) * whole)
+            process.kill()
+            finish(process)
+        while not finish(start(folder)):
+            pass
+        assert result(folder) == uninterrupted
+
+
+# Within this process -----------------------------------------------------------------------------
+
+
+def fit(folder, resume=False, epochs=2, train=None, every_steps=None, batch_size=64, **options):
+    mg.manual_seed(0)
+    model = nn.Sequential(nn.Linear(64, 8), nn.Dropout(0.5), nn.Linear(8, 10))
+    optimizer = optim.Adam(model.parameters(), lr=0.01)
+    history = training.fit(
+        model,
+        nn.CrossEntropyLoss(),
+        optimizer,
+        train or datasets.digits().subset(slice(640)),
+        epochs=epochs,
+        batch_size=batch_size,
+        run=folder,
+        resume=resume,
+        **options,
+    )
+    return model, history
+
+
+def test_a_finished_run_can_be_made_longer(tmp_path):
+    whole, first = fit(tmp_path / "whole", epochs=4)
+    fit(tmp_path / "parts", epochs=2)
+    parts, second = fit(tmp_path / "parts", epochs=4, resume=True)
+    for name, value in whole.state_dict().items():
+        np.testing.assert_array_equal(parts.state_dict()[name], value)
+    assert untimed(first.rows) == untimed(second.rows)
+
+
+def test_every_optimizer_resumes(tmp_path):
+    data = datasets.digits().subset(slice(320))
+    for name, method in optim.METHODS.items():
+
+        def run(epochs, resume=False, name=name, method=method):
+            mg.manual_seed(0)
+            model = nn.Linear(64, 10)
+            optimizer = method(model.parameters(), lr=0.01)
+            training.fit(
+                model,
+                nn.CrossEntropyLoss(),
+                optimizer,
+                data,
+                epochs=epochs,
+                callbacks=[training.Checkpoint(tmp_path / f"{name}{resume}")],
+                resume=resume,
+            )
+            return model.weight.numpy()
+
+        whole = run(2)
+        run(1, resume=True)
+        np.testing.assert_array_equal(run(2, resume=True), whole, err_msg=name)
+
+
+def test_what_cannot_be_resumed(tmp_path):
+    fit(tmp_path / "run", callbacks=[training.EarlyStopping(patience=9)])
+    with pytest.raises(training.CheckpointError, match="the state of a EarlyStopping, and there"):
+        fit(tmp_path / "run", resume=True)
+    options = {"callbacks": [training.EarlyStopping(patience=9)], "resume": True}
+    with pytest.raises(training.CheckpointError, match="of 10 batches an epoch, and there are 20"):
+        fit(tmp_path / "run", batch_size=32, **options)
+    (tmp_path / "run" / "checkpoint.safetensors").write_bytes(b"broken")
+    with pytest.raises(training.CheckpointError, match="cannot be read as a checkpoint"):
+        fit(tmp_path / "run", **options)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file").write_text("")
+    with pytest.raises(training.RunError, match="mine is not a run folder"):
+        fit(tmp_path / "mine", resume=True)
