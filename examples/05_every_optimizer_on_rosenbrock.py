@@ -1,0 +1,52 @@
+"""Every method down the same bent valley, Rosenbrock's function, from its classical start.
+
+f(x, y) = (1 - x)² + 100 (y - x²)² has its minimum, 0, at (1, 1); f is 1 at the bend of the valley,
+the origin. The learning rates are tuned by hand for this function: this shows that each method
+works, not which is best.
+"""
+
+import minigrad as mg
+from minigrad import optim
+
+STEPS = 1000
+RATES = {
+    "sgd": 1e-3,
+    "momentum": 1e-3,
+    "nag": 1e-3,
+    "adagrad": 1.0,
+    "adadelta": 1.0,
+    "rmsprop": 3e-3,
+    "adam": 3e-2,
+    "adamw": 3e-2,
+    "adamax": 3e-1,
+    "amsgrad": 1e-1,
+    "nadam": 3e-2,
+}
+
+
+def rosenbrock(p):
+    """Return f of a vector (x, y)."""
+    x, y = p
+    return (1 - x) ** 2 + 100 * (y - x * x) ** 2
+
+
+def descend(method, lr):
+    """Return where a method is after all steps."""
+    p = mg.tensor([-1.2, 1.0], requires_grad=True)
+    optimizer = method([p], lr=lr)
+    for _ in range(STEPS):
+        optimizer.step(lambda: rosenbrock(p))
+    return p
+
+
+start = rosenbrock(mg.tensor([-1.2, 1.0])).item()
+print(f"at the start f = {start:.1f}; after {STEPS} steps:")
+results = {}
+for name, method in optim.METHODS.items():
+    p = descend(method, RATES[name])
+    results[name] = rosenbrock(p).item()
+    x, y = p.tolist()
+    print(f"{name:>9}  lr {RATES[name]:<6g}  f = {results[name]:.1e}  at ({x:.4f}, {y:.4f})")
+
+assert set(results) == set(RATES)
+assert max(results.values()) < 1
