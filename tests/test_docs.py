@@ -1,0 +1,162 @@
+"""docs/ is true: its code runs and prints what it shows, its quotations are in the source.
+
+Its links lead somewhere, and its pictures are what its scripts and pages draw.
+
+In a page, a block of ``python`` goes on where the one before ended. A block of ``text`` right after
+it is what it prints, with ``...`` for what differs from run to run. A block whose first line is
+``# from <file>`` quotes that file; a line ``...`` stands for what was left out.
+"""
+
+import doctest
+import re
+import runpy
+import textwrap
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+QUOTED = re.compile(r"# from (\S+)\n")
+
+
+@dataclass
+class Block:
+    """A fenced block of a page: its language, text and first line; whether it follows the last."""
+
+    language: str
+    text: str
+    line: int
+    adjacent: bool
+
+
+def blocks(page):
+    """Return the fenced blocks of a page."""
+    text, found, end = page.read_text("utf-8"), [], 0
+    for match in FENCE.finditer(text):
+        adjacent = not text[end : match.start()].strip()
+        line = text.count("\n", 0, match.start(2)) + 1
+        found.append(Block(match[1], match[2], line, adjacent))
+        end = match.end()
+    return found
+
+
+def quotations():
+    """Return every quotation as (page, line, file, text)."""
+    for page in PAGES:
+        for block in blocks(page):
+            match = QUOTED.match(block.text)
+            if block.language == "python" and match:
+                yield page.name, block.line, match[1], block.text[match.end() :]
+
+
+def name(value):
+    """Return the short name of a parameter: of a page its name, of a quotation nothing."""
+    return value.name if isinstance(value, Path) else "" if "\n" in str(value) else str(value)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")  # NumPy's, of a NaN
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_its_code_runs_and_prints_what_it_shows(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "docs"}
+    printed = None
+    for block in blocks(page):
+        if block.language == "python" and not QUOTED.match(block.text):
+            # Blank lines before the code: a traceback then has the line of the page.
+            code = compile("\n" * (block.line - 1) + block.text, str(page), "exec")
+            exec(code, names)
+            printed = capsys.readouterr().out
+        elif block.language == "text" and block.adjacent and printed is not None:
+            checker = doctest.OutputChecker()
+            same = checker.check_output(block.text, printed, doctest.ELLIPSIS)
+            assert same, f"{page.name}, line {block.line}: it prints\n{printed}"
+            printed = None
+        else:
+            printed = None
+    for picture in tmp_path.glob("*.svg"):  # the page shows the picture that it draws
+        assert labels(picture) == labels(page.parent / picture.name)
+
+
+def labels(picture):
+    """Return the texts of an SVG."""
+    return sorted(re.findall(r"<text[^>]*>([^<]*)</text>", picture.read_text("utf-8")))
+
+
+@pytest.mark.parametrize(("page", "line", "file", "text"), list(quotations()), ids=name)
+def test_its_quotations_are_in_the_source(page, line, file, text):
+    rest = (ROOT / file).read_text("utf-8").splitlines()
+    for part in re.split(r"^[ ]*\.\.\.\n", text, flags=re.MULTILINE):
+        wanted = textwrap.dedent(part).strip("\n").splitlines()
+        rest = after(wanted, rest)
+        assert rest is not None, f"{page}, line {line}: not in {file}:\n{part}"
+
+
+def after(wanted, lines):
+    """Return the lines after the first occurrence of `wanted`, at any indentation, or None."""
+    for start in range(len(lines) - len(wanted) + 1):
+        found = textwrap.dedent("\n".join(lines[start : start + len(wanted)])).splitlines()
+        if found == wanted:
+            return lines[start + len(wanted) :]
+    return None
+
+
+def links():
+    """Return every link and picture that does not leave the repository."""
+    for page in [*PAGES, ROOT / "README.md"]:
+        prose = FENCE.sub("", page.read_text("utf-8"))
+        for target in re.findall(r"\]\(([^)\s]+)\)", prose):
+            if not re.match(r"[a-z]+:", target):
+                yield page, target
+
+
+@pytest.mark.parametrize(("page", "target"), list(links()), ids=name)
+def test_its_links_lead_somewhere(page, target):
+    file, _, anchor = target.partition("#")
+    path = (page.parent / file).resolve() if file else page
+    assert path.exists()
+    assert path.is_relative_to(ROOT)
+    if anchor:
+        assert anchor in headings(path)
+
+
+def headings(path):
+    """Return the anchors of a page's headings."""
+    text = FENCE.sub("", path.read_text("utf-8"))
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title).strip().lower().replace(" ", "-") for title in titles}
+
+
+def test_every_page_is_in_the_table_of_contents():
+    contents = (ROOT / "docs" / "README.md").read_text("utf-8")
+    assert [page.name for page in PAGES if f"({page.name})" not in contents] == ["README.md"]
+
+
+@pytest.fixture(scope="module")
+def floors():
+    return runpy.run_path(str(ROOT / "docs" / "floors.py"))
+
+
+def test_the_picture_of_the_floors_is_the_one_that_its_script_draws(floors):
+    assert floors["picture"]() == (ROOT / "docs" / "floors.svg").read_text("utf-8")
+
+
+def test_the_picture_shows_every_layer_and_what_is_above_it(floors):
+    """The picture's order is that of the contract in pyproject.toml, from the top down."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
+    layers = [
+        {module.strip().removeprefix("minigrad.") for module in layer.split("|")}
+        for layer in contracts["contracts"][0]["layers"]
+    ]
+    drawn = []  # from the top down, what is side by side together
+    for _, _, items in floors["FLOORS"]:
+        drawn.append(set())
+        for item in items:
+            if item == "→":
+                drawn.append(set())
+            elif item != "|":
+                drawn[-1].add(item[0].split("/")[0].removesuffix(".py"))
+    assert drawn == layers
