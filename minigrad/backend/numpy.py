@@ -98,6 +98,14 @@ def _distinct(index: Any) -> bool:
     return all(part is None or part is Ellipsis or isinstance(part, (int, slice)) for part in parts)
 
 
+@functools.lru_cache(64)
+def _ones(length: int, dtype: Any) -> Any:
+    """Return a row of ones, made once for the lengths in use; no one may write into it."""
+    ones = np.ones(length, dtype)
+    ones.flags.writeable = False
+    return ones
+
+
 def sum(array: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Sum over axes; sums of the columns or rows of a float matrix go through the BLAS.
 
@@ -106,9 +114,9 @@ def sum(array: Any, axis: Any = None, keepdims: bool = False) -> Any:
     if array.ndim == 2 and array.dtype.char in "fd" and len(axis or ()) == 1:
         rows, columns = array.shape
         if axis[0] == 0:
-            total = np.ones(rows, array.dtype) @ array
+            total = _ones(rows, array.dtype).dot(array)
             return total[None, :] if keepdims else total
-        total = array @ np.ones(columns, array.dtype)
+        total = array.dot(_ones(columns, array.dtype))
         return total[:, None] if keepdims else total
     return np.sum(array, axis=axis, keepdims=keepdims)
 

@@ -21,13 +21,16 @@ class ModuleList(Module):
 
     def append(self, module: Module) -> Self:
         """Add a module at the end; return this container."""
-        if not isinstance(module, Module):
-            raise TypeError(
-                f"{type(self).__name__} holds modules, not {type(module).__name__}; "
-                "wrap a function in a Module with a forward"
-            )
-        self._items = (*self._items, module)
+        self._items = (*self._items, self._checked(module))
         return self
+
+    def _checked(self, module: Any) -> Module:
+        if isinstance(module, Module):
+            return module
+        raise TypeError(
+            f"{type(self).__name__} holds modules, not {type(module).__name__}; wrap a function in "
+            "a Module with a forward"
+        )
 
     def _members(self) -> Iterator[tuple[str, Any]]:
         yield from super()._members()
@@ -57,10 +60,8 @@ class ModuleList(Module):
 
     def __setitem__(self, index: int, module: Module) -> None:
         items = list(self._items)
-        items[index] = module
-        self._items = ()
-        for item in items:
-            self.append(item)
+        items[index] = self._checked(module)
+        self._items = tuple(items)
 
 
 class Sequential(ModuleList):

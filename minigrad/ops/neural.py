@@ -201,8 +201,12 @@ def _moments(xp: Backend, x: Array, *, axis: tuple[int, ...]) -> Array:
     """Return the mean and the (biased) variance over axes, stacked; the axes are kept at size 1."""
     shape, share = _kept(x, axis), 1 / _count(x, axis)
     out = xp.empty((2, *shape), x.dtype)
-    out[0] = xp.sum(x, axis=axis, keepdims=True) * share
-    deviation = x - out[0]
+    # Less the first element, a constant is exactly 0, and a large mean drowns no small spread.
+    first = x[tuple(slice(0, 1) if a in axis else slice(None) for a in range(x.ndim))]
+    deviation = x - first
+    mean = xp.sum(deviation, axis=axis, keepdims=True) * share
+    deviation -= mean
+    out[0] = first + mean
     total = xp.einsum(_contraction(x.ndim, axis), deviation, deviation)
     out[1] = total.reshape(shape) * share
     return out
@@ -245,7 +249,7 @@ def normalize(x: Value, axis: tuple[int, ...], eps: float) -> tuple[Any, Array, 
     x = mul(x, shrink)
     moments = _moments(x, axis=axis)
     raw = _raw(moments)
-    limit = float(xp.finfo(raw.dtype).max)
+    limit = float(xp.finfo(raw.dtype).max) / 4  # room for the unbiased estimate
     variance = xp.minimum(raw[1], limit * shrink * shrink) / shrink / shrink
     out = _normalize(x, moments, axis=axis, eps=eps * shrink * shrink)
     return out, raw[0] / shrink, variance

@@ -203,11 +203,12 @@ LOSSES = [
     *loss("KLDivLoss", log_probabilities, PLANES, logp, log_target=True),
 ]
 TABLE = LAYERS + LOSSES
+MODAL = ("BatchNorm", "Dropout", "Sequential")  # what is not the same in training and evaluation
 CASES = [
     pytest.param(row, shape, training, id=f"{row.name}-{shape}-{'train' if training else 'eval'}")
     for row in TABLE
     for shape in row.shapes
-    for training in ((True, False) if row.target is None else (True,))
+    for training in ((True, False) if row.name.split()[0] in MODAL else (True,))
 ]
 
 
@@ -278,13 +279,11 @@ def test_values_gradients_and_hessian_vector_products(
         np.testing.assert_allclose(ours.state_dict()[name], value.numpy(), rtol=1e-12)
 
 
-@pytest.mark.parametrize(("row", "shape", "training"), CASES)
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_dtype_of_outputs_and_gradients(
-    row: Row, shape: tuple[int, ...], training: bool, dtype: str
-) -> None:
+def test_dtype_of_outputs_and_gradients(row: Row, dtype: str) -> None:
     rng = np.random.default_rng(0)
-    module = row.ours().to(dtype).train(training)
+    module, shape = row.ours().to(dtype), row.shapes[0]
     x = mg.tensor(rng.standard_normal(shape), dtype=dtype, requires_grad=True)
     inner = row.prepare(x) if row.prepare else x
     target = None if row.target is None else row.target(rng, shape)
