@@ -155,7 +155,10 @@ class Primitive:
             return data
         if not isinstance(data, xp.Array):
             data = xp.asarray(data)
-        if data.dtype.char == "d" and not _has_float64(values) and "dtype" not in params:
+        if data.dtype.char in "ed" and not _has(data.dtype.name, values) and "dtype" not in params:
+            if data.dtype.char == "e":  # NumPy's choice for booleans and small integers
+                small = [x.astype("float32") if backend.is_array(x) else x for x in values]
+                data = xp.asarray(self.forward(xp, *small, **params))
             data = data.astype("float32")
         out = Tensor.of(data)
         if self.view:
@@ -211,8 +214,10 @@ class Primitive:
             advice = "adding a multiple of the identity may help"
             singular: Exception = type(error)(f"{self.__name__} of {shapes}: {error}; {advice}")
             return singular
-        if isinstance(error, IndexError):
-            return IndexError(f"{self.__name__} of a tensor of shape {shapes}: {error}")
+        if type(error) is IndexError:
+            return IndexError(f"{self.__name__}: {error}; the operand has shape {shapes}")
+        if self.kind == "elementwise" and _broadcast(arrays):
+            return error  # not for their shapes
         if isinstance(error, ValueError) and self.shape_rule and not isinstance(error, ShapeError):
             return ShapeError(
                 f"{self.__name__}: shapes {shapes} do not fit; {self.shape_rule} ({error})"
@@ -222,7 +227,7 @@ class Primitive:
 
 def _operand(x: Any) -> Any:
     """Return a constant operand as what the backends compute with."""
-    if isinstance(x, (float, int, backend.cpu.generic)) or x is None or backend.is_array(x):
+    if isinstance(x, (float, int, backend.cpu.generic)) or backend.is_array(x):
         return x
     if isinstance(x, (list, tuple)):
         return tensor(list(x)).data
@@ -231,9 +236,18 @@ def _operand(x: Any) -> Any:
     )
 
 
-def _has_float64(values: list[Any]) -> bool:
-    """Say whether an operand is of float64, so that a result may be."""
-    return any(getattr(x, "dtype", None) == "float64" for x in values)
+def _has(dtype: str, values: list[Any]) -> bool:
+    """Say whether an operand is of a dtype, so that a result may be."""
+    return any(getattr(x, "dtype", None) == dtype for x in values)
+
+
+def _broadcast(arrays: list[Array]) -> bool:
+    """Say whether the shapes of arrays fit each other."""
+    try:
+        backend.cpu.broadcast_shapes(*(x.shape for x in arrays))
+    except ValueError:
+        return False
+    return True
 
 
 def _inspect(op: Primitive, data: Array, values: list[Any]) -> None:

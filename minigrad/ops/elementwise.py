@@ -220,7 +220,16 @@ def _clip(xp: Backend, x: Array, *, low: float | None, high: float | None) -> Ar
 
 
 def clip(x: Value, low: float | None = None, high: float | None = None) -> Any:
-    """Return x limited to [low, high], two numbers or None; the derivative at a bound is 1."""
+    """Return x limited to [low, high], two numbers or None; the derivative at a bound is 1.
+
+    Raises TypeError for bounds that are tensors or arrays.
+    """
+    for bound in (low, high):
+        if not (bound is None or isinstance(bound, (int, float))):
+            raise TypeError(
+                f"clip: a bound is a number or None, not {type(bound).__name__}; "
+                "between tensors, mg.minimum(mg.maximum(x, low), high)"
+            )
     return _clip(x, low=low, high=high)
 
 

@@ -88,6 +88,14 @@ def gather(x: Value, index: Any, axis: int) -> Any:
 def scatter_add(x: Value, index: Any, values: Value, axis: int) -> Any:
     """Return x with `values` added where `gather` with the same index would read."""
     where = _along(index, axis, len(shape_of(x)), "scatter_add")
+    if not (isinstance(values, Tensor) or backend.is_array(values)):
+        values = Tensor(values.tolist() if hasattr(values, "tolist") else values)
+    given, wanted = shape_of(values), Tensor(index).shape
+    if given not in ((), wanted):
+        raise ShapeError(
+            f"scatter_add: values of shape {given} for an index of shape {wanted}; they are equal, "
+            "or the values are one number"
+        )
     return add(x, put(values, index=where, shape=shape_of(x)))
 
 
@@ -143,6 +151,11 @@ def concatenate(xs: Sequence[Value], axis: int = 0) -> Any:
 
 def stack(xs: Sequence[Value], axis: int = 0) -> Any:
     """Join tensors of one shape along a new axis."""
+    shapes = [shape_of(x) for x in xs]
+    if len(set(shapes)) > 1:
+        names = " and ".join(str(shape) for shape in shapes)
+        raise ShapeError(f"stack: shapes {names} do not fit; they must be equal")
+    axis = axes(axis, len(shapes[0]) + 1, "stack")[0] if shapes else 0
     return concatenate([unsqueeze(x, axis) for x in xs], axis)
 
 

@@ -63,7 +63,8 @@ def outer(a: Value, b: Value) -> Any:
 
 
 def trace(x: Value) -> Any:
-    """Return the sum of the diagonal."""
+    """Return the sum of the diagonal of the matrices of the last two axes."""
+    _matrices(x, "trace")
     return sum(diagonal(x), -1)
 
 
@@ -82,6 +83,8 @@ def _rows(x: Any) -> Any:
     shape_rule="the last size of x and of the weight must be equal, the bias as long as the weight",
 )
 def _affine(xp: Backend, x: Array, weight: Array, bias: Array) -> Array:
+    if weight.ndim != 2:
+        raise ValueError("the weight is a matrix")
     out = xp.matmul(x, weight.T)
     if out.dtype != bias.dtype:
         return out + bias
@@ -152,6 +155,10 @@ def _explicit(spec: str, ndims: list[int]) -> str:
     for i, (name, ndim) in enumerate(zip(names, ndims, strict=True)):
         if "..." in name:
             extra = ndim - len(name) + 3
+            if extra < 0:
+                raise ShapeError(
+                    f"einsum: {name!r} names {len(name) - 3} axes, and its operand has {ndim}"
+                )
             width = width if width > extra else extra
             names[i] = name.replace("...", "".join(free[:extra][::-1]) if extra else "")
         if len(names[i]) != ndim:

@@ -72,6 +72,8 @@ def attach_operators(cls: type) -> None:
     for name, function in _OPERATORS.items():
         setattr(cls, f"__{name}__", _method(function))
         setattr(cls, f"__r{name}__", _reflected(function))
+    for name in ("and", "or"):
+        setattr(cls, f"__r{name}__", _reflected(_COMPARISONS[name]))
     for name, function in (_COMPARISONS | _UNARY).items():
         setattr(cls, f"__{name}__", _method(function))
 

@@ -82,6 +82,7 @@ def _root(x: Value) -> Any:
 
 def std(x: Value, axis: Axis = None, keepdims: bool = False, correction: float = 0) -> Any:
     """Return the standard deviation over axes, the root of `var`; its derivative at 0 is 0."""
+    axis = axes(axis, len(shape_of(x)), "std")
     return _root(var(x, axis, keepdims, correction))
 
 
@@ -90,6 +91,8 @@ def prod(x: Value, axis: Axis = None, keepdims: bool = False) -> Any:
     shape = shape_of(x)
     gone = axes(axis, len(shape), "prod")
     kept = [a for a in range(len(shape)) if a not in gone]
+    if getattr(x, "dtype", None) == "bool":
+        x = mul(x, 1)  # counts, as in NumPy
     x = reshape(
         permute(x, (*gone, *kept)), (math.prod(shape[a] for a in gone), *(shape[a] for a in kept))
     )
@@ -190,17 +193,26 @@ def _shifted(xp: Backend, x: Array, axis: tuple[int, ...]) -> tuple[Array, Array
 
 
 @primitive(
-    lambda g, out, x, axis: g.reshape(_kept(x, axis)) * exp(x - out.reshape(_kept(x, axis))),
+    lambda g, out, x, axis: g.reshape(_kept(x, axis)) * exp(x - _base(out, x, axis)),
     shape_rule=_NONEMPTY,
 )
 def _logsumexp(xp: Backend, x: Array, *, axis: tuple[int, ...], keepdims: bool) -> Array:
     shifted, top = _shifted(xp, x, axis)
-    out = xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True)) + top
+    total = xp.sum(xp.exp(shifted), axis=axis, keepdims=True)
+    nothing = total == 0  # all are -∞
+    out = xp.log(total + nothing) + top
+    out = xp.where(nothing, xp.asarray(-math.inf, out.dtype), out)
     return out if keepdims else xp.squeeze(out, axis)
 
 
+def _base(out: Any, x: Any, axis: tuple[int, ...]) -> Any:
+    """Return logsumexp with its axes kept, 0 in place of -∞, where the derivative is 0."""
+    out = out.reshape(_kept(x, axis))
+    return where(out == -math.inf, 0, out)
+
+
 def logsumexp(x: Value, axis: Axis = None, keepdims: bool = False) -> Any:
-    """Return log Σ eˣ over axes, without overflow."""
+    """Return log Σ eˣ over axes, without overflow; of nothing but -∞, -∞ with derivative 0."""
     return _logsumexp(x, axis=axes(axis, len(shape_of(x)), "logsumexp"), keepdims=keepdims)
 
 
@@ -245,7 +257,8 @@ def cumsum(x: Value, axis: int) -> Any:
 
 def norm(x: Value, ord: float = 2, axis: Axis = None, keepdims: bool = False) -> Any:
     """Return the norm (Σ|x|ᵖ)^(1/p) over axes, p ≥ 1 or infinity; its derivative at 0 is 0."""
-    if not ord >= 1:
+    axis = axes(axis, len(shape_of(x)), "norm")
+    if not isinstance(ord, (int, float)) or not ord >= 1:
         raise ShapeError(f"norm: ord is a number from 1 to infinity, not {ord!r}")
     if hasattr(x, "dtype") and x.dtype.kind in "iub":
         x = mul(x, 1.0)
@@ -255,6 +268,14 @@ def norm(x: Value, ord: float = 2, axis: Axis = None, keepdims: bool = False) ->
         return sum(abs(x), axis, keepdims)
     if ord == 2:
         return _root(sum(square(x), axis, keepdims))
-    total = sum(power(abs(x), exponent=ord), axis, keepdims)
+    total = sum(_power_of_size(x, ord), axis, keepdims)
     zero = equal(total, 0)
     return where(zero, 0, power(where(zero, 1, total), exponent=1 / ord))
+
+
+def _power_of_size(x: Value, ord: float) -> Any:
+    """Return |x|ᵖ; derivatives at 0, of which those of higher order than p are infinite, are 0."""
+    if float(ord).is_integer():
+        return power(abs(x), exponent=ord)
+    zero = equal(x, 0)
+    return where(zero, 0, power(where(zero, 1, abs(x)), exponent=ord))

@@ -27,12 +27,13 @@ def axes(axis: Axis, ndim: int, operation: str = "axis") -> tuple[int, ...]:
     """Return `axis` (None is all) as increasing non-negative integers, or raise ShapeError."""
     if axis is None:
         return tuple(range(ndim))
-    given = axis if isinstance(axis, tuple) else (axis,)
+    given = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
     for a in given:
+        if not hasattr(a, "__index__"):
+            raise TypeError(f"{operation}: an axis is an integer, not {a!r}")
         if not -ndim <= a < ndim:
-            raise ShapeError(
-                f"{operation}: axis {a} of a tensor of {ndim} axes; legal are {-ndim} to {ndim - 1}"
-            )
+            legal = f"legal are {-ndim} to {ndim - 1}" if ndim else "it has none to name"
+            raise ShapeError(f"{operation}: axis {a} of a tensor of {ndim} axes; {legal}")
     positive = tuple(sorted(a % ndim for a in given))
     if len(set(positive)) != len(positive):
         raise ShapeError(f"{operation}: axis {axis} names an axis twice")
