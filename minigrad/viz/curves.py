@@ -13,7 +13,7 @@ from typing import Any
 from minigrad.viz.render import RenderError
 
 _SPLITS = {"train": "#0072b2", "test": "#d55e00", "validation": "#009e73"}  # Okabe and Ito
-_IGNORED = ("epoch", "step", "seconds", "time", "samples_per_second")
+_IGNORED = ("epoch", "step", "seconds", "samples_per_second", "penalty")
 
 
 def curves(history: Any, path: str | Path, title: str = "") -> Path:
@@ -85,4 +85,6 @@ def _panels(
             epochs, values = panels.setdefault(metric, {}).setdefault(split, ([], []))
             epochs.append(row["epoch"])
             values.append(value)
+    if len(set(panels.get("lr", {}).get("train", ([], []))[1])) == 1:
+        del panels["lr"]  # a constant is no curve
     return panels

@@ -69,7 +69,10 @@ class Graph:
         """The graph in DOT, Graphviz's language."""
         lines = [_HEAD, f'  label="{self._caption()}"\n']
         lines += [f"  {v.key} [{_STYLE[v.kind]} label=<{_label(v)}>]\n" for v in self.vertices]
-        lines += [f"  {e.source} -> {e.target}\n" for e in self.edges]
+        chain = {v.key for v in self.vertices if v.kind == "operation"}
+        for e in self.edges:  # a chain of operations is drawn straight, what feeds it beside it
+            weight = " [weight=9]" if e.source in chain else ""
+            lines.append(f"  {e.source} -> {e.target}{weight}\n")
         return "".join([*lines, "}\n"])
 
     def save(self, path: str | Path) -> Path:

@@ -10,7 +10,7 @@ from minigrad import viz
 from minigrad.viz.curves import _panels
 
 ROWS = [
-    {"epoch": e, "train_loss": 1 / e, "test_loss": 1.1 / e, "test_accuracy": 1 - 1 / e, "time": e}
+    {"epoch": e, "train_loss": 1 / e, "test_loss": 1.1 / e, "test_accuracy": 1 - 1 / e, "lr": 0.1}
     for e in (1, 2, 3)
 ]  # fmt: skip
 
