@@ -1,0 +1,248 @@
+"""The options of `minigrad train`: names, legal values, defaults, help.
+
+Only the options that were given come out of the parser; `DEFAULTS` fills in the rest. So a resumed
+run can tell which options the user wants changed. What they do is in `train.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from minigrad import __version__, datasets, optim
+from minigrad.cli.architecture import ACTIVATIONS, INITS
+from minigrad.cli.schedules import SCHEDULES
+from minigrad.cli.values import Parser, UsageError, integer, name, number, suggestion, widths
+
+DEFAULTS: dict[str, Any] = {
+    "dataset": "digits",
+    "data_dir": None,
+    "download": False,
+    "hidden": [128, 64],
+    "activation": "relu",
+    "init": "default",
+    "batch_norm": True,
+    "layer_norm": False,
+    "dropout": 0.2,
+    "l1": 0.0,
+    "l2": 1e-4,
+    "optimizer": "adam",
+    "lr": None,
+    "momentum": None,
+    "weight_decay": None,
+    "clip": None,
+    "schedule": "constant",
+    "epochs": 30,
+    "batch_size": 32,
+    "early_stopping": None,
+    "seed": 0,
+    "device": "cpu",
+}
+RESUMABLE = ("data_dir", "epochs", "quiet", "resume")  # what may be given beside --resume
+COMMANDS = ("train",)
+
+_EXAMPLES = """examples:
+  minigrad train
+  minigrad train --optimizer momentum --lr 0.05 --schedule cosine
+  minigrad train --dataset spirals --hidden 64,64 --activation tanh --epochs 100
+  minigrad train --dataset fashion-mnist --download --epochs 10 --lr 0.003 --schedule cosine
+  minigrad train --resume runs/digits-adam-1 --epochs 60
+"""
+
+
+def parser() -> Parser:
+    """Return the parser of the whole command line."""
+    top = Parser(
+        prog="minigrad",
+        description="An autograd engine with built-in optimizers, on NumPy and CuPy.",
+        epilog="minigrad COMMAND --help explains a command.",
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="version", version=f"minigrad {__version__}")
+    commands = top.add_subparsers(title="commands", dest="command", metavar="COMMAND")
+    train = commands.add_parser(
+        "train",
+        help="train a network and leave a run folder",
+        description="Train a multilayer perceptron and leave a run folder: metrics, curves, "
+        "checkpoint,\nconfiguration, and the model's graph.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+    _data(train)
+    _model(train)
+    _method(train)
+    _run(train)
+    return top
+
+
+def parse(argv: list[str]) -> dict[str, Any]:
+    """Return the options that were given, and the command.
+
+    Raises UsageError for what is no command, no option or no legal value.
+    """
+    top = parser()
+    first = next((word for word in argv if not word.startswith("-")), None)
+    if first is not None and argv[0] == first and first not in COMMANDS:
+        raise UsageError(
+            f"{first!r} is no command; there is {', '.join(COMMANDS)}"
+            f"{suggestion(first, COMMANDS) or '; try minigrad train'}"
+        )
+    given, unknown = top.parse_known_args(argv)
+    if unknown:
+        word = unknown[0].partition("=")[0]
+        legal = train_options(top) if first == "train" else ["--help", "--version", "train"]
+        near = suggestion(word, legal) if word.startswith("-") else ""
+        raise UsageError(
+            f"{unknown[0]!r} is no option{near or '; minigrad train --help lists them'}"
+        )
+    if given.command is None:
+        raise UsageError("a command is missing; try minigrad train, or minigrad --help")
+    return vars(given)
+
+
+def words(options: dict[str, Any]) -> list[str]:
+    """Return the command line that gives these options: the inverse of `parse`."""
+    line = ["train"]
+    for key, value in options.items():
+        flag = "--" + key.replace("_", "-")
+        if isinstance(value, bool):
+            negative = [f"--no-{flag[2:]}"] if key.endswith("_norm") else []
+            line += [flag] if value else negative
+        elif isinstance(value, list):
+            line.append(f"{flag}={','.join(map(str, value)) or 'none'}")
+        elif value is not None:
+            line.append(f"{flag}={value}")
+    return line
+
+
+def train_options(top: Parser) -> list[str]:
+    """Return the long options of the train command."""
+    for action in top._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return list(action.choices["train"].options())
+    return []
+
+
+def _data(train: argparse.ArgumentParser) -> None:
+    group = train.add_argument_group("data")
+    names = datasets.NAMES
+    group.add_argument(
+        "--dataset", type=name(names), metavar="NAME", help=f"{', '.join(names)} (default: digits)"
+    )
+    group.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        help="folder with the IDX files of mnist or fashion-mnist, gzipped or not",
+    )
+    group.add_argument(
+        "--download", action="store_true", help="fetch the files of mnist or fashion-mnist"
+    )
+
+
+def _model(train: argparse.ArgumentParser) -> None:
+    group = train.add_argument_group("model")
+    group.add_argument(
+        "--hidden",
+        type=widths,
+        metavar="WIDTHS",
+        help="widths of the hidden layers between commas, or none (default: 128,64)",
+    )
+    group.add_argument(
+        "--activation",
+        type=name(tuple(ACTIVATIONS)),
+        metavar="NAME",
+        help=f"{', '.join(ACTIVATIONS)} (default: relu)",
+    )
+    group.add_argument(
+        "--init",
+        type=name(tuple(INITS)),
+        metavar="NAME",
+        help=f"initial weights: {', '.join(INITS)} (default: the layer's own)",
+    )
+    group.add_argument(
+        "--batch-norm",
+        action=argparse.BooleanOptionalAction,
+        help="batch normalization after each hidden layer (default: on)",
+    )
+    group.add_argument(
+        "--layer-norm",
+        action=argparse.BooleanOptionalAction,
+        help="layer normalization instead (default: off)",
+    )
+    group.add_argument(
+        "--dropout",
+        type=number(0.2, 0, 1, closed=True),
+        metavar="P",
+        help="probability of dropping a hidden unit (default: 0.2)",
+    )
+    group.add_argument(
+        "--l1", type=number(1e-5, closed=True), metavar="λ", help="L1 penalty (default: 0)"
+    )
+    group.add_argument(
+        "--l2", type=number(1e-4, closed=True), metavar="λ", help="L2 penalty (default: 0.0001)"
+    )
+
+
+def _method(train: argparse.ArgumentParser) -> None:
+    group = train.add_argument_group("method")
+    methods = tuple(optim.METHODS)
+    group.add_argument(
+        "--optimizer",
+        type=name(methods, "adam"),
+        metavar="NAME",
+        help=f"{', '.join(methods)} (default: adam)",
+    )
+    group.add_argument(
+        "--lr", type=number(0.001), metavar="α", help="learning rate (default: the method's own)"
+    )
+    group.add_argument(
+        "--momentum",
+        type=number(0.9, 0, 1, closed=True),
+        metavar="μ",
+        help="momentum, for the methods that have one",
+    )
+    group.add_argument(
+        "--weight-decay",
+        type=number(1e-4, closed=True),
+        metavar="λ",
+        help="weight decay inside the optimizer (default: the method's own)",
+    )
+    group.add_argument(
+        "--clip", type=number(1.0), metavar="NORM", help="clip the gradient to this global norm"
+    )
+    group.add_argument(
+        "--schedule",
+        type=name(tuple(SCHEDULES)),
+        metavar="NAME",
+        help=f"of the learning rate: {', '.join(SCHEDULES)} (default: constant)",
+    )
+    group.add_argument("--epochs", type=integer(1, 30), metavar="N", help="(default: 30)")
+    group.add_argument("--batch-size", type=integer(1, 32), metavar="N", help="(default: 32)")
+    group.add_argument(
+        "--early-stopping",
+        type=integer(1, 5),
+        nargs="?",
+        const=5,
+        metavar="PATIENCE",
+        help="stop when the test loss has not improved for so many epochs (5 if not given), and "
+        "keep the best weights",
+    )
+
+
+def _run(train: argparse.ArgumentParser) -> None:
+    group = train.add_argument_group("run")
+    group.add_argument(
+        "--seed", type=integer(0, 0), metavar="N", help="decides every random number (default: 0)"
+    )
+    group.add_argument("--device", metavar="NAME", help='"cpu", "cuda", "cuda:1", … (default: cpu)')
+    group.add_argument(
+        "--run", metavar="DIR", help="the run folder (default: runs/<dataset>-<optimizer>-<number>)"
+    )
+    group.add_argument(
+        "--resume",
+        metavar="RUN",
+        help="go on with an interrupted run, or with a finished one up to more --epochs",
+    )
+    group.add_argument("--quiet", action="store_true", help="print nothing but errors")

@@ -1,0 +1,214 @@
+"""`minigrad train`: the options become data, model and optimizer; the run leaves its folder.
+
+What is not here: the options (`options.py`), the network (`architecture.py`), the loop
+(`minigrad.training`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import minigrad as mg
+from minigrad import backend, datasets, nn, optim, training, viz
+from minigrad.backend import DeviceError
+from minigrad.cli import folder, report, schedules
+from minigrad.cli.architecture import build
+from minigrad.cli.options import DEFAULTS, RESUMABLE
+from minigrad.cli.values import UsageError
+
+# Errors that say in one sentence what the user got wrong.
+_EXPLAINED = (
+    datasets.DatasetError,
+    DeviceError,
+    optim.HyperparameterError,
+    training.CheckpointError,
+    training.RunError,
+    ImportError,  # of an extra: progress bar, checkpoint
+)
+
+
+def train(given: dict[str, Any]) -> None:
+    """Train as the given options say; raise UsageError for what cannot be done."""
+    try:
+        if "resume" in given:
+            options = _resumed(given)
+        else:
+            options = DEFAULTS | {key: given[key] for key in DEFAULTS if key in given}
+            if options["layer_norm"] and "batch_norm" not in given:
+                options["batch_norm"] = False
+        _check(options)
+        data = datasets.load(
+            options["dataset"], data_dir=options["data_dir"], download=options["download"]
+        )
+        _fit(options, data, given)
+    except _EXPLAINED as error:
+        raise UsageError(str(error)) from None
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise UsageError(f"{where}{error.strerror or error}") from None
+    except MemoryError:
+        raise UsageError(
+            "not enough memory for this network and batch; try smaller --hidden or --batch-size"
+        ) from None
+
+
+def _resumed(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of the run to resume, with those changed that may be."""
+    fixed = [key for key in given if key in DEFAULTS and key not in RESUMABLE] + [
+        key for key in ("run",) if key in given
+    ]
+    if fixed:
+        flag = "--" + fixed[0].replace("_", "-")
+        legal = ", ".join("--" + key.replace("_", "-") for key in RESUMABLE if key != "resume")
+        raise UsageError(
+            f"{flag} cannot be changed in a run that is resumed; legal beside --resume are "
+            f"{legal}; try without {flag}, or a new run"
+        )
+    options = folder.read_options(given["resume"])
+    return options | {key: given[key] for key in RESUMABLE if key in given and key in DEFAULTS}
+
+
+def _check(options: dict[str, Any]) -> None:
+    """Raise UsageError for options that contradict each other, before anything is made."""
+    if options["batch_norm"] and options["layer_norm"]:
+        raise UsageError(
+            "--batch-norm and --layer-norm given; legal is one of them; try --layer-norm alone"
+        )
+    legal = optim.METHODS[options["optimizer"]].class_defaults
+    for key in ("momentum", "weight_decay"):
+        if options[key] is not None and key not in legal:
+            having = [m for m, method in optim.METHODS.items() if key in method.class_defaults]
+            raise UsageError(
+                f"--{key.replace('_', '-')}: {options['optimizer']} has none; legal with "
+                f"{', '.join(having)}; try --optimizer {having[0]}"
+            )
+    backend.get(options["device"])
+
+
+def _model(options: dict[str, Any], data: datasets.Dataset) -> nn.Sequential:
+    """Return the network, its weights decided by the seed."""
+    mg.manual_seed(options["seed"])
+    features = 1
+    for length in data.x.shape[1:]:
+        features *= length
+    return build(options, features, len(data.classes)).to(options["device"])
+
+
+def _optimizer(options: dict[str, Any], model: nn.Module) -> optim.Optimizer:
+    keys = [key for key in ("lr", "momentum", "weight_decay") if options[key] is not None]
+    method = optim.METHODS[options["optimizer"]]
+    return method(model.parameters(), **{key: options[key] for key in keys})
+
+
+def _penalties(options: dict[str, Any], model: nn.Module) -> list[nn.Module]:
+    kinds = [(nn.L1Penalty, options["l1"]), (nn.L2Penalty, options["l2"])]
+    return [kind(model.parameters(), factor) for kind, factor in kinds if factor]
+
+
+def _graph(options: dict[str, Any], data: datasets.Dataset) -> viz.Graph:
+    """Return the graph of a network like the one that is trained, for one batch."""
+    model = _model(options, data)
+    rows = min(options["batch_size"], len(data))
+    x = mg.zeros((rows, *data.x.shape[1:]), device=options["device"], requires_grad=True)
+    x.name = "input"
+    y = model(x)
+    y.name = "logits"
+    return viz.graph(y, model)
+
+
+class _Pictures(training.Callback):
+    """Leaves the graph when training begins, below the heading, and the curves however it ends."""
+
+    def __init__(self, heading: str, graph: viz.Graph, title: str) -> None:
+        self._heading = heading
+        self._graph = graph
+        self._title = title
+        self._loop: Any = None
+
+    def on_train_begin(self, loop: Any) -> None:
+        """Save the graph as SVG, or as DOT where nothing can draw it."""
+        self._loop = loop
+        if self._heading:
+            print(self._heading, flush=True)
+        try:
+            self._graph.save(loop.run.path / "graph.svg")
+        except viz.RenderError as error:
+            self._graph.save(loop.run.path / "graph.dot")
+            loop.note(f"graph.dot instead of graph.svg: {error}")
+
+    def close(self) -> None:
+        """Draw the curves of the epochs there are."""
+        if self._loop is not None and self._loop.history.rows:
+            path = self._loop.run.path / "curves.png"
+            try:
+                viz.curves(self._loop.history, path, self._title)
+            except viz.RenderError as error:
+                self._loop.note(f"no curves.png: {error}")
+
+
+def _check_batches(options: dict[str, Any], rows: int) -> None:
+    """Raise UsageError if batch normalization would meet a batch of one row, without variance."""
+
+    def lonely(size: int) -> bool:
+        return min(size, rows) == 1 or rows % size == 1
+
+    size = options["batch_size"]
+    if options["batch_norm"] and options["hidden"] and lonely(size):
+        other = next(other for other in range(size + 1, size + 4) if not lonely(other))
+        raise UsageError(
+            f"--batch-size: {size} leaves a batch of one of the {rows} rows; batch normalization "
+            f"needs two; try --batch-size {other}, or --no-batch-norm"
+        )
+
+
+def _folder(options: dict[str, Any], given: dict[str, Any]) -> Path:
+    """Return the run folder: that of the run to resume, or a new one."""
+    if "resume" in given:
+        path = Path(given["resume"])
+        folder.write_options(path, options)
+        return path
+    return folder.make(given.get("run"), f"{options['dataset']}-{options['optimizer']}")
+
+
+def _fit(options: dict[str, Any], data: tuple[Any, Any], given: dict[str, Any]) -> None:
+    """Train, and report unless `quiet`. The folder is made when all else has been found right."""
+    train_data, test_data = data
+    quiet = given.get("quiet", False)
+    _check_batches(options, len(train_data))
+    graph = _graph(options, train_data)
+    model = _model(options, train_data)
+    optimizer = _optimizer(options, model)
+    loss_fn = nn.CrossEntropyLoss()
+    epoch = -(-len(train_data) // options["batch_size"])
+    callbacks = schedules.callbacks(options["schedule"], optimizer, options["epochs"], epoch)
+    title = f"{options['dataset']}, {options['optimizer']}, seed {options['seed']}"
+    heading = "" if quiet else report.heading(options, train_data, test_data, model)
+    callbacks.append(_Pictures(heading, graph, title))
+    if options["early_stopping"] is not None:
+        callbacks.append(training.EarlyStopping(patience=options["early_stopping"]))
+    path = _folder(options, given)
+    try:
+        history = training.fit(
+            model,
+            loss_fn,
+            optimizer,
+            train_data,
+            test_data,
+            epochs=options["epochs"],
+            batch_size=options["batch_size"],
+            penalties=_penalties(options, model),
+            callbacks=callbacks,
+            clip=options["clip"],
+            seed=options["seed"],
+            run=path,
+            resume="resume" in given,
+            config={"options": options},
+            progress=not quiet,
+        )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"; go on with: minigrad train --resume {path}") from None
+    if not quiet:
+        parts = {"train": train_data, "test": test_data}
+        scores = {part: training.evaluate(model, loss_fn, parts[part]) for part in parts}
+        print(report.table(history, scores, path))

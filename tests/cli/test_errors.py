@@ -1,0 +1,142 @@
+"""Whatever the user gets wrong ends in one line that says what is legal, and in exit status 2."""
+
+import gzip
+import json
+import os
+
+import pytest
+
+from minigrad.cli import main
+
+# arguments → what the line must say
+WRONG = {
+    "": ["a command is missing", "try minigrad train"],
+    "trian": ["'trian' is no command", "did you mean train?"],
+    "--frobnicate": ["'--frobnicate' is no option"],
+    "train --epoch 3": ["'--epoch' is no option", "did you mean --epochs?"],
+    "train --optimiser=adam": ["'--optimiser=adam' is no option", "did you mean --optimizer?"],
+    "train digits": ["'digits' is no option", "--help lists them"],
+    "train --lr": ["--lr", "expected one argument"],
+    "train --quiet=3": ["--quiet", "ignored explicit argument '3'"],
+    "train --optimizer adamm": ["'adamm' given", "nadam", "try adam"],
+    "train --optimizer zzz": ["one of sgd, momentum", "try adam"],
+    "train --dataset digit": ["'digit' given", "mnist", "try digits"],
+    "train --activation rel": ["'rel' given", "leaky-relu", "try relu"],
+    "train --init he": ["'he' given", "xavier-uniform", "try"],
+    "train --schedule cos": ["'cos' given", "constant", "try"],
+    "train --lr 0": ["--lr: '0' given", "a number > 0", "try 0.001"],
+    "train --lr -1": ["--lr", "-1"],
+    "train --lr=-1": ["'-1' given", "a number > 0"],
+    "train --lr nan": ["'nan' given", "a number > 0"],
+    "train --lr inf": ["'inf' given", "a number > 0"],
+    "train --lr 1e-3x": ["'1e-3x' given"],
+    "train --momentum 1": ["'1' given", "a number ≥ 0 and < 1", "try 0.9"],
+    "train --momentum 0.9": ["adam has none", "legal with sgd, momentum", "--optimizer sgd"],
+    "train --weight-decay=-1": ["'-1' given", "a number ≥ 0"],
+    "train --epochs 0": ["'0' given", "an integer from 1", "try 30"],
+    "train --epochs 1.5": ["'1.5' given", "an integer from 1"],
+    "train --epochs 99999999999999999999": ["an integer from 1"],
+    "train --batch-size 0": ["'0' given", "try 32"],
+    "train --batch-size 1": ["a batch of one of the 1438 rows", "--batch-size 2"],
+    "train --batch-size 479": ["a batch of one of the 1438 rows", "--batch-size 480"],
+    "train --seed=-1": ["'-1' given", "an integer from 0"],
+    "train --seed x": ["'x' given", "an integer from 0"],
+    "train --hidden 64,,32": ["'64,,32' given", "widths between commas", "try 128,64"],
+    "train --hidden 0,3": ["'0,3' given"],
+    "train --hidden wide": ["'wide' given", "or none"],
+    "train --dropout 1": ["'1' given", "a number ≥ 0 and < 1", "try 0.2"],
+    "train --l1=-1": ["'-1' given"],
+    "train --l2 much": ["'much' given", "a number ≥ 0"],
+    "train --clip 0": ["'0' given", "a number > 0"],
+    "train --early-stopping 0": ["'0' given", "an integer from 1", "try 5"],
+    "train --batch-norm --layer-norm": ["one of them", "try --layer-norm alone"],
+    "train --device tpu": ["'tpu'", '"cpu"', '"cuda"'],
+    "train --data-dir x": ["digits is not read from files", "mnist"],
+    "train --download": ["digits is not read from files"],
+    "train --dataset mnist --data-dir nowhere": ["no file", "nowhere", "--download"],
+    "train --dataset mnist --data-dir cut": ["cut", "damaged"],
+    "train --dataset mnist --data-dir text": ["text", "first four bytes"],
+    "train --run file": ["'file' is a file", "legal is a folder"],
+    "train --run file/below": ["cannot be made"],
+    "train --run full": ["'full' has files in it", "try --run full-2"],
+    "train --run arun": ["'arun' has files in it", "try --resume arun"],
+    "train --resume nowhere": ["'nowhere' is no run", "runs/digits-adam-1"],
+    "train --resume file": ["'file' is no run"],
+    "train --resume full": ["'full' is no run"],
+    "train --resume notjson": ["config.json is damaged", "start a new run"],
+    "train --resume badvalue": ["config.json is damaged", "--epochs: 'many' given"],
+    "train --resume arun --lr 1": ["--lr cannot be changed", "--epochs", "try without --lr"],
+    "train --resume arun --run other": ["--run cannot be changed"],
+    "train --resume torn": ["checkpoint.safetensors: cannot be read as a checkpoint"],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with files that are no data, and folders that are no runs."""
+    root = tmp_path_factory.mktemp("place")
+    (root / "file").write_text("")
+    names = ["full", "notjson", "badvalue", "arun", "torn", "cut", "text"]
+    full, notjson, badvalue, arun, torn, cut, text = [root / name for name in names]
+    for folder in (full, notjson, badvalue, arun, torn, cut, text):
+        folder.mkdir()
+    (full / "notes.txt").write_text("mine")
+    (notjson / "config.json").write_text('{"options": ')
+    (torn / "checkpoint.safetensors").write_bytes(b"\x08" + bytes(7) + b"{")
+    (badvalue / "config.json").write_text(json.dumps({"options": {"epochs": "many"}}))
+    for run in (arun, torn):
+        (run / "config.json").write_text(json.dumps({"options": {"epochs": 1}}))
+    for part in ("train", "t10k"):
+        for kind, header in (("images-idx3", b"\0\0\x08\3"), ("labels-idx1", b"\0\0\x08\1")):
+            (cut / f"{part}-{kind}-ubyte.gz").write_bytes(gzip.compress(header + bytes(99))[:-9])
+            (text / f"{part}-{kind}-ubyte").write_text("hello, I am text")
+    return root
+
+
+@pytest.mark.parametrize("line", WRONG)
+def test_one_line_and_status_2(line, place, monkeypatch, capsys):
+    monkeypatch.chdir(place)
+    before = sorted(place.rglob("*"))
+    assert main(line.split()) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("minigrad: ")
+    assert err.endswith("\n")
+    assert err.count("\n") == 1
+    for fragment in WRONG[line]:
+        assert fragment in err
+    assert sorted(place.rglob("*")) == before, "nothing is left behind"
+
+
+def test_cuda_without_a_gpu(place, monkeypatch, capsys):
+    monkeypatch.chdir(place)
+    try:
+        import cupy
+
+        cupy.zeros(1)
+        pytest.skip("this machine has a GPU")
+    except ImportError:
+        pass
+    except cupy.cuda.runtime.CUDARuntimeError:
+        pass
+    assert main(["train", "--device", "cuda"]) == 2
+    assert 'device "cuda"' in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written(tmp_path, capsys):
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    assert main(["train", "--run", str(locked)]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+    assert main(["train", "--run", str(locked / "below")]) == 2
+    assert "cannot be made" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", ["--help", "train --help", "--version"])
+def test_help_and_version_leave_with_status_0(line, capsys):
+    assert main(line.split()) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "minigrad" in out
+    assert all(len(text) <= 100 for text in out.splitlines())

@@ -1,0 +1,151 @@
+"""`minigrad train` as its user meets it: the folder it leaves, resumption, the same numbers."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from safetensors.numpy import load_file
+
+from minigrad import optim
+from minigrad.cli import main
+from minigrad.cli.architecture import ACTIVATIONS, INITS
+from minigrad.cli.options import DEFAULTS, parse, words
+from minigrad.cli.schedules import SCHEDULES
+
+ROOT = Path(__file__).parents[2]
+SMALL = ["train", "--dataset", "blobs", "--hidden", "8", "--epochs", "2", "--quiet"]
+
+
+def command(*arguments, **options):
+    """Start the real command in a process of its own."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "minigrad", *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler), **options,
+    )  # fmt: skip
+
+
+def metrics(folder):
+    """Return the rows of a run without what depends on the clock."""
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    clocks = {"seconds", "samples_per_second", "time"}
+    return [{k: v for k, v in row.items() if k not in clocks} for row in rows]
+
+
+def weights(folder):
+    """Return the bytes of every array that a run left: weights, averages, the optimizer's state."""
+    return {
+        (path.name, name): array.tobytes()
+        for path in sorted(folder.glob("*.safetensors"))
+        for name, array in load_file(path).items()
+    }
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_default_run(tmp_path):
+    begin = time.perf_counter()
+    process = command("train", cwd=tmp_path)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert time.perf_counter() - begin < 30
+    assert err == "", "no bar where there is no terminal"
+    run = tmp_path / "runs" / "digits-adam-1"
+    assert "runs/digits-adam-1" in out
+    last = metrics(run)[-1]
+    assert last["test_accuracy"] >= 0.97
+    assert f"{last['test_accuracy']:.2%}" in out
+    assert (run / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert ET.parse(run / "graph.svg").getroot().tag.endswith("svg")
+    assert json.loads((run / "config.json").read_text())["options"] == DEFAULTS
+    assert weights(run)
+
+
+def test_the_same_seed_gives_the_same_numbers(here):
+    for folder in ("a", "b"):
+        assert main([*SMALL, "--dropout", "0.3", "--seed", "3", "--run", folder]) == 0
+    assert main([*SMALL, "--dropout", "0.3", "--seed", "4", "--run", "c"]) == 0
+    assert metrics(here / "a") == metrics(here / "b")
+    assert weights(here / "a") == weights(here / "b")
+    assert metrics(here / "a") != metrics(here / "c")
+
+
+def test_an_interrupted_run_resumes_to_the_same_weights(tmp_path):
+    arguments = ["train", "--dataset", "blobs", "--hidden", "8", "--batch-size", "16", "--quiet"]
+    process = command(*arguments, "--epochs", "100000", "--run", "cut", cwd=tmp_path)
+    file = tmp_path / "cut" / "metrics.jsonl"
+    while process.poll() is None and not (file.exists() and file.read_text().count("\n") >= 2):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert err == "minigrad: interrupted; go on with: minigrad train --resume cut\n"
+    assert (tmp_path / "cut" / "curves.png").exists()
+    epochs = str(len(metrics(tmp_path / "cut")) + 2)
+    process = command("train", "--quiet", "--resume", "cut", "--epochs", epochs, cwd=tmp_path)
+    assert process.communicate(timeout=60) == ("", "")
+    process = command(*arguments, "--epochs", epochs, "--run", "whole", cwd=tmp_path)
+    assert process.communicate(timeout=60) == ("", "")
+    assert metrics(tmp_path / "cut") == metrics(tmp_path / "whole")
+    assert weights(tmp_path / "cut") == weights(tmp_path / "whole")
+
+
+def test_a_finished_run_goes_on_to_more_epochs(here, capsys):
+    assert main([*SMALL, "--run", "a"]) == 0
+    assert main(["train", "--resume", "a", "--epochs", "4", "--quiet"]) == 0
+    assert [row["epoch"] for row in metrics(here / "a")] == [1, 2, 3, 4]
+    assert main([*SMALL, "--run", "b", "--epochs", "4"]) == 0
+    assert metrics(here / "a") == metrics(here / "b")
+    assert json.loads((here / "a" / "config.json").read_text())["options"]["epochs"] == 4
+    assert main(["train", "--resume", "a"]) == 0
+    assert "4 epochs" in capsys.readouterr().out
+
+
+def test_runs_are_numbered(here):
+    for _ in range(2):
+        assert main(SMALL) == 0
+    assert sorted(path.name for path in (here / "runs").iterdir()) == [
+        "blobs-adam-1", "blobs-adam-2",
+    ]  # fmt: skip
+
+
+def choices():
+    """Return lines of options in which every name of every option occurs."""
+    named = {"--optimizer": list(optim.METHODS), "--activation": list(ACTIVATIONS),
+             "--init": list(INITS), "--schedule": list(SCHEDULES)}  # fmt: skip
+    lines = [
+        " ".join(f"{flag} {names[i % len(names)]}" for flag, names in named.items())
+        for i in range(max(map(len, named.values())))
+    ]
+    return [
+        *lines,
+        "--layer-norm --l1 0.001 --l2 0 --clip 0.1 --early-stopping",
+        "--no-batch-norm --hidden 8,8,8 --dropout 0 --early-stopping 1",
+        "--optimizer sgd --momentum 0.9 --lr 0.1 --weight-decay 0.01 --batch-size 5000",
+        "--dataset spirals --hidden none",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("choice", choices())
+def test_every_choice_trains(choice, here, capsys):
+    assert main([*SMALL, "--batch-size=200", *choice.split(), "--run", "a"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert all(row["loss"] < 10 for row in metrics(here / "a"))
+
+
+def test_options_survive_being_written():
+    given = ["train", "--no-batch-norm", "--layer-norm", "--hidden", "none", "--lr", "1e-3",
+             "--early-stopping", "--data-dir", "-a b", "--l2", "0"]  # fmt: skip
+    parsed = parse([x for x in given if x not in ("--data-dir", "-a b")] + ["--data-dir=-a b"])
+    assert parse(words({k: v for k, v in parsed.items() if k != "command"})) == parsed
