@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def start(folder, *kill):
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
     return subprocess.Popen(
         [sys.executable, "-W", "error", str(SCRIPT), str(folder), *kill],
         stdout=subprocess.PIPE,
@@ -75,8 +75,6 @@ DEATHS = [
     "step:11",  # at the end of an epoch, before its row
     "open:5",  # before a checkpoint's file is begun
     "rename:6",
-    "step:25",
-    "rename:5",
 ]
 
 
@@ -98,7 +96,7 @@ def test_killed_at_random_moments(uninterrupted, tmp_path):
     begin = time.monotonic()
     assert finish(start(folder))
     whole = time.monotonic() - begin
-    for life in range(3):
+    for life in range(2):
         folder = tmp_path / f"killed{life}"
         for _ in range(2):
             process = start(folder)
