@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from minigrad import backend
-from minigrad.ops.elementwise import erf, exp, mul, power, relu, sigmoid, sign, square, tanh
+from minigrad.ops.elementwise import exp, mul, power, relu, sigmoid, sign, square, tanh
 from minigrad.ops.indexing import getitem
 from minigrad.ops.linalg import _einsum
 from minigrad.ops.reduce import _log_softmax, _sum
@@ -61,14 +61,15 @@ def elu(xp: Backend, x: Array, *, alpha: float, scale: float) -> Array:
     return scale * (xp.relu(x) + alpha * xp.expm1(-xp.relu(-x)))
 
 
-@elementwise(
-    lambda x: (
-        0.5 * (1 + erf(x * math.sqrt(0.5))) + x * exp(-0.5 * (x * x)) * (1 / math.sqrt(2 * math.pi))
-    )
-)
-def gelu(xp: Backend, x: Array) -> Array:
-    """Return x Φ(x), Φ the standard normal distribution: x · ½(1 + erf(x/√2))."""
-    return 0.5 * x * (1 + xp.erf(x * math.sqrt(0.5)))
+@elementwise(lambda x: exp(-0.5 * (x * x)) * (1 / math.sqrt(2 * math.pi)))
+def normal_cdf(xp: Backend, x: Array) -> Array:
+    """Return Φ(x) = ½(1 + erf(x/√2)), the standard normal distribution function."""
+    return 0.5 + 0.5 * xp.erf(x * math.sqrt(0.5))
+
+
+def gelu(x: Value) -> Any:
+    """Return x Φ(x); the product keeps Φ(x), so that erf is computed once."""
+    return mul(x, normal_cdf(x))
 
 
 _ROOT = math.sqrt(2 / math.pi)
@@ -113,7 +114,7 @@ def lecun_tanh(xp: Backend, x: Array) -> Array:
 @primitive(lambda g, logp: g * exp(logp))
 def _residual(xp: Backend, logp: Array, *, index: Array) -> Array:
     """Return the probabilities less 1 at the flat positions `index`."""
-    out = xp.exp(logp)
+    out = xp.ascontiguousarray(xp.exp(logp))  # so that the flat view is a view
     out.reshape(-1)[index] -= 1
     return out
 
@@ -212,13 +213,31 @@ def _moments(xp: Backend, x: Array, *, axis: tuple[int, ...]) -> Array:
     return out
 
 
+@elementwise(
+    lambda scale: scale,
+    lambda scale: -scale,
+    lambda along, scale: -along * scale,
+    lambda value, scale: -value * scale,
+    lambda grad, mean, value, along: grad - mean - value * along,
+)
+def _project(
+    xp: Backend, grad: Array, mean: Array, value: Array, along: Array, scale: Array
+) -> Array:
+    """Return (grad - mean - value · along) · scale, in one buffer."""
+    out = value * along
+    xp.subtract(grad, out, out=out)
+    out -= mean
+    out *= scale
+    return out
+
+
 def _normalize_rule(g: Any, out: Any, moments: Any, axis: tuple[int, ...], eps: float) -> Any:
     """Return (g - mean(g) - out · mean(g · out)) / √(var + ε); the root is a function of x."""
     scale = power(getitem(moments, 1) + eps, exponent=-0.5)
     share = 1 / _count(g, axis)
     along = _einsum(g, out, spec=_contraction(g.ndim, axis))
     along = along.reshape(_kept(g, axis)) * share
-    return (g - _sum(g, axis=axis, keepdims=True) * share - out * along) * scale
+    return _project(g, _sum(g, axis=axis, keepdims=True) * share, out, along, scale)
 
 
 @primitive(_normalize_rule, _no_gradient)

@@ -22,6 +22,7 @@ IMAGE = rng.standard_normal((2, 3, 2, 2))
 TABLE: list[tuple[str, Callable[[Any], Any], Any]] = [
     ("cross_entropy", lambda x: F.cross_entropy(x, CLASSES), (5, 4)),
     ("cross_entropy none", lambda x: F.cross_entropy(x, CLASSES, reduction="none"), (5, 4)),
+    ("cross_entropy turned", lambda x: F.cross_entropy(x.T, CLASSES), (4, 5)),
     ("cross_entropy soft", lambda x: F.cross_entropy(x, SOFT), (5, 4)),
     ("cross_entropy smooth", lambda x: F.cross_entropy(x, CLASSES, label_smoothing=0.1), (5, 4)),
     ("target", lambda t: F.cross_entropy(SOFT.copy(), t, label_smoothing=0.1), (5, 4)),
