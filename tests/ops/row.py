@@ -90,20 +90,48 @@ def case(*shapes, **params):
 SEEDS = st.integers(0, 1000)
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """Cases that hypothesis draws, after those at the edges, which are always among them."""
+
+    strategy: st.SearchStrategy[Case]
+    edges: list[Case]
+
+
 def broadcasting(count):
     """Shapes that broadcast to each other, 0-d, empty and size 1 among them."""
     drawn = hnp.mutually_broadcastable_shapes(num_shapes=count, min_side=0, max_side=3, max_dims=3)
-    return st.builds(lambda shapes, seed: Case(shapes.input_shapes, {}, seed), drawn, SEEDS)
+    rows, column = ((2, 3), (2, 1), (1, 3)), ((3, 1), (2, 1, 4), (1,))
+    edges = [((),) * count, ((0,),) * count, ((1,),) * count, rows[:count], column[:count]]
+    return Drawn(
+        st.builds(lambda shapes, seed: Case(shapes.input_shapes, {}, seed), drawn, SEEDS),
+        [case(*shapes) for shapes in edges],
+    )
+
+
+def reducing(smallest=0, one_axis=False, keepdims=True, ndim=0):
+    """A shape with no side under `smallest`, an axis (or several, or None for all), keepdims."""
+    edges = [((2, 3, 2), -1), ((1, 1), 1), ((3,), 0)] if smallest < 2 else [((2, 3), 1)]
+    edges += [((), None), ((2, 3), None)] if ndim == 0 else []
+    edges += [((2, 3, 2), (0, -1))] if not one_axis else []
+    edges += [((0,), 0), ((0, 2), 0), ((2, 0), 0)] if smallest == 0 else []
+    return Drawn(
+        _reducing(smallest, one_axis, keepdims, ndim),
+        [
+            case(shape, axis=axis, **({"keepdims": keep} if keepdims else {}))
+            for shape, axis in edges
+            for keep in ((False, True) if keepdims else (False,))
+        ],
+    )
 
 
 @st.composite
-def reducing(draw, smallest=0, one_axis=False, keepdims=True, ndim=0, axis=True):
-    """A shape with no side under `smallest`, an axis (or several, or None for all), keepdims."""
+def _reducing(draw, smallest, one_axis, keepdims, ndim):
     shape = draw(hnp.array_shapes(min_dims=ndim, max_dims=3, min_side=smallest, max_side=4))
     choices = st.just(None) if ndim == 0 else st.nothing()
-    if axis and shape:
+    if shape:
         choices = choices | st.integers(-len(shape), len(shape) - 1)
-    if axis and shape and not one_axis:
+    if shape and not one_axis:
         choices = choices | hnp.valid_tuple_axes(len(shape), min_size=1)
     params = {"axis": draw(choices)}
     if keepdims:
@@ -122,7 +150,7 @@ class Row:
     mg: Callable[..., Any]
     np: Callable[..., Any]
     torch: str | Callable[..., Any] | None  # a name in torch, or a function of torch and the inputs
-    cases: Any  # a list of cases, or a strategy that draws them
+    cases: list[Case] | Drawn
     domain: tuple[Callable[..., Any], ...] = (real,)
     differentiable: bool = True
     integers: bool = True  # whether integer inputs are legal
@@ -135,16 +163,16 @@ class Row:
         return [_laid_out(np.asarray(x), order[rng.integers(len(order))]) for x in arrays]
 
     def each(self, check, count=10):
-        """Call ``check(case)`` on every fixed case, or on `count` drawn ones."""
-        if isinstance(self.cases, list):
-            for fixed in self.cases:
-                try:
-                    check(fixed)
-                except BaseException as error:
-                    error.add_note(f"{self.name}: {fixed}")
-                    raise
-        else:
-            settings(max_examples=count)(given(self.cases)(lambda case: check(case)))()
+        """Call ``check(case)`` on every fixed case, then on `count` drawn ones."""
+        drawn = isinstance(self.cases, Drawn)
+        for fixed in self.cases.edges if drawn else self.cases:
+            try:
+                check(fixed)
+            except BaseException as error:
+                error.add_note(f"{self.name}: {fixed}")
+                raise
+        if drawn:
+            settings(max_examples=count)(given(self.cases.strategy)(lambda case: check(case)))()
 
     def by_torch(self, torch, *inputs, **params):
         """Return what PyTorch returns."""

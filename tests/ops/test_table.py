@@ -111,7 +111,7 @@ def test_derivatives_of_orders_1_2_3(row):
             value = total(parts)
             assert value.item() == pytest.approx(expected, rel=1e-9, abs=1e-9 * scale)
 
-    row.each(check, count=6)
+    row.each(check, count=8)
 
 
 @named(SMOOTH)
