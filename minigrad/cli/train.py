@@ -16,6 +16,7 @@ from minigrad.cli import folder, report, schedules
 from minigrad.cli.architecture import build
 from minigrad.cli.options import DEFAULTS, RESUMABLE
 from minigrad.cli.values import UsageError
+from minigrad.training.store import library
 
 # Errors that say in one sentence what the user got wrong.
 _EXPLAINED = (
@@ -41,7 +42,8 @@ def train(given: dict[str, Any]) -> None:
         data = datasets.load(
             options["dataset"], data_dir=options["data_dir"], download=options["download"]
         )
-        _fit(options, data, given)
+        with backend.cpu.errstate(all="ignore"):  # a run that diverges is told of in words
+            _fit(options, data, given)
     except _EXPLAINED as error:
         raise UsageError(str(error)) from None
     except OSError as error:
@@ -176,6 +178,7 @@ def _fit(options: dict[str, Any], data: tuple[Any, Any], given: dict[str, Any]) 
     train_data, test_data = data
     quiet = given.get("quiet", False)
     _check_batches(options, len(train_data))
+    library()  # without it there is no checkpoint, so no run
     graph = _graph(options, train_data)
     model = _model(options, train_data)
     optimizer = _optimizer(options, model)

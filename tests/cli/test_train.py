@@ -144,6 +144,34 @@ def test_every_choice_trains(choice, here, capsys):
     assert all(row["loss"] < 10 for row in metrics(here / "a"))
 
 
+def test_a_run_that_diverges_says_so(here, capsys):
+    wild = ["--optimizer", "sgd", "--lr", "1e9", "--epochs", "5", "--run", "a"]
+    assert main([*SMALL[:-3], *wild]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "stopped: the training loss became" in out
+    assert "a smaller lr" in out
+
+
+def test_says_which_library_is_missing(here, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    assert main(SMALL) == 2
+    assert "pip install safetensors" in capsys.readouterr().err
+    assert list(here.iterdir()) == []
+
+
+def test_runs_without_what_draws(here, capsys, monkeypatch):
+    for name in ("matplotlib", "matplotlib.figure", "matplotlib.backends.backend_agg"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setattr("shutil.which", lambda *args, **keys: None)
+    assert main([*SMALL[:-1], "--run", "a"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "graph.dot instead of graph.svg" in out
+    assert "no curves.png: curves need matplotlib" in out
+    assert (here / "a" / "graph.dot").read_text().startswith("digraph")
+
+
 def test_options_survive_being_written():
     given = ["train", "--no-batch-norm", "--layer-norm", "--hidden", "none", "--lr", "1e-3",
              "--early-stopping", "--data-dir", "-a b", "--l2", "0"]  # fmt: skip
