@@ -18,9 +18,6 @@ from minigrad import backend
 from minigrad.backend import Array, Device, DeviceError
 from minigrad.mode import GraphError, ShapeError, mode, user_line
 
-if TYPE_CHECKING:
-    from minigrad.primitive import Primitive
-
 Value = Any  # a Tensor, an array, or a Python number
 DType = Any  # a NumPy dtype, its name, or its scalar type
 
@@ -41,7 +38,7 @@ class Node:
 
     def __init__(
         self,
-        op: Primitive,
+        op: Any,  # the Primitive
         parents: list[Any],
         values: list[Any],
         data: Array,
