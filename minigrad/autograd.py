@@ -12,9 +12,10 @@ from typing import Any
 
 from minigrad import backend
 from minigrad.mode import AnomalyError, GraphError, ShapeError, enable_grad, mode, no_grad
+from minigrad.node import Node
 from minigrad.ops import sum_to
 from minigrad.primitive import is_finite
-from minigrad.tensor import Node, Tensor
+from minigrad.tensor import Tensor
 
 Parent = Any  # a Node or a leaf Tensor
 

@@ -14,7 +14,8 @@ from minigrad import backend
 from minigrad.backend import Array as Array
 from minigrad.backend import DeviceError
 from minigrad.mode import AnomalyError, ShapeError, mode, user_line
-from minigrad.tensor import Node, Tensor, tensor
+from minigrad.node import Node
+from minigrad.tensor import Tensor, tensor
 
 _Array = backend.cpu.Array
 _Float64 = backend.cpu.float64

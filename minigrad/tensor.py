@@ -1,108 +1,22 @@
-"""Tensor, and the node of the graph that says how it was made.
+"""Tensor: an array and, if it was computed from tensors that require a gradient, its node.
 
-Floor 1. What is not here: the primitives that make tensors (`primitive.py`), the operations
-(`ops/`), which also give Tensor its operators and methods, and the sweep backward (`autograd.py`).
-
-A Tensor is a value and, if it was computed from tensors that require a gradient, its node. Nodes
-point to nodes, never to the tensor they made: there is no cycle, so memory is freed with the last
-reference. A node keeps the values that its derivative rules read, and no others.
+Floor 1. What is not here: the node, which says how a tensor was made (`node.py`), the primitives
+that make tensors (`primitive.py`), the operations (`ops/`), which also give Tensor its operators
+and methods, and the sweep backward (`autograd.py`).
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from minigrad import backend
 from minigrad.backend import Array, Device, DeviceError
-from minigrad.mode import GraphError, ShapeError, mode, user_line
+from minigrad.mode import GraphError, ShapeError, mode
+from minigrad.node import Node
 
 Value = Any  # a Tensor, an array, or a Python number
 DType = Any  # a NumPy dtype, its name, or its scalar type
-
-_counter = itertools.count()
-
-
-class Node:
-    """How a tensor was made: the operation, the parents, the values that its rules read.
-
-    A parent is a Node, a leaf Tensor, or None for a constant. Where a value is not kept, its place
-    holds the parent, which knows the shape and the dtype.
-    """
-
-    __slots__ = (
-        "dtype", "freed", "hooks", "line", "op", "order", "out", "params", "parents", "shape",
-        "stamp", "values", "versions",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        op: Any,  # the Primitive
-        parents: list[Any],
-        values: list[Any],
-        data: Array,
-        keep_out: bool,
-        params: dict[str, Any],
-        versions: list[list[int]],
-    ) -> None:
-        self.op = op
-        self.parents = parents
-        self.values = values
-        self.out = data if keep_out else None
-        self.params = params
-        self.shape = data.shape
-        self.dtype = data.dtype
-        self.order = next(_counter)
-        self.versions = versions
-        self.stamp = sum([version[0] for version in versions])  # versions only grow
-        self.hooks: list[Callable[[Any], Any]] | None = None
-        self.line = user_line() if mode.anomaly else ""
-        self.freed = False
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes of the tensor that this node made."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """The number of elements of the tensor that this node made."""
-        size = 1
-        for length in self.shape:
-            size *= length
-        return size
-
-    def kept(self) -> list[Array]:
-        """Return the arrays that this node keeps alive for its rules."""
-        arrays = [x for x in self.values if backend.is_array(x)]
-        return arrays if self.out is None else [*arrays, self.out]
-
-    def check(self) -> None:
-        """Raise GraphError if the graph was freed or a kept value was modified in place."""
-        if self.freed:
-            raise GraphError(
-                f"the graph was freed when it was differentiated (at {self.op.__name__}); to do it "
-                "twice, call backward(retain_graph=True) the first time"
-            )
-        if self.versions and sum([version[0] for version in self.versions]) != self.stamp:
-            shapes = ", ".join(str(x.shape) for x in self.kept())
-            raise GraphError(
-                f"a value that {self.op.__name__} kept for its derivative (of shape {shapes}) was "
-                "modified in place since; differentiate before the change (before "
-                "optimizer.step()), or change a copy"
-            )
-
-    def free(self) -> None:
-        """Let go of everything kept."""
-        self.freed = True
-        self.parents = []
-        self.values = []
-        self.out = None
-        self.versions = []
-
-
-# Tensor ------------------------------------------------------------------------------------------
 
 
 class Tensor:

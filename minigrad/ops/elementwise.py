@@ -15,10 +15,10 @@ from minigrad.tensor import Value
 
 __all__ = [
     "abs", "add", "clip", "cos", "cosh", "div", "equal", "erf", "exp", "expm1", "floor",
-    "greater", "greater_equal", "isfinite", "isnan", "less", "less_equal", "log", "log1p",
-    "logical_and", "logical_not", "logical_or", "maximum", "minimum", "mul", "neg", "not_equal",
-    "pow", "relu", "round", "sigmoid", "sign", "sin", "sinh", "softplus", "sqrt", "square", "sub",
-    "tan", "tanh", "where",
+    "floor_divide", "greater", "greater_equal", "isfinite", "isnan", "less", "less_equal", "log",
+    "log1p", "logical_and", "logical_not", "logical_or", "maximum", "minimum", "mul", "neg",
+    "not_equal", "pow", "relu", "remainder", "round", "sigmoid", "sign", "sin", "sinh",
+    "softplus", "sqrt", "square", "sub", "tan", "tanh", "where",
 ]  # fmt: skip
 
 # Arithmetic --------------------------------------------------------------------------------------
@@ -46,6 +46,18 @@ def mul(xp: Backend, a: Array, b: Array) -> Array:
 def div(xp: Backend, a: Array, b: Array) -> Array:
     """Return a / b."""
     return a / b
+
+
+@elementwise(1, lambda a, b: -floor_divide(a, b))
+def remainder(xp: Backend, a: Array, b: Array) -> Array:
+    """Return a - b⌊a/b⌋, of the sign of b; the jumps have no derivative and count as flat."""
+    return a % b
+
+
+@elementwise(0, 0)
+def floor_divide(xp: Backend, a: Array, b: Array) -> Array:
+    """Return ⌊a/b⌋; the derivative is 0."""
+    return a // b
 
 
 @elementwise(-1)

@@ -12,6 +12,8 @@ _OPERATORS = {
     "sub": elementwise.sub,
     "mul": elementwise.mul,
     "truediv": elementwise.div,
+    "floordiv": elementwise.floor_divide,
+    "mod": elementwise.remainder,
     "pow": elementwise.pow,
     "matmul": linalg.matmul,
 }
@@ -29,6 +31,7 @@ _COMPARISONS = {
 
 _UNARY = {
     "neg": elementwise.neg,
+    "pos": lambda x: x,
     "abs": elementwise.abs,
     "invert": elementwise.logical_not,
 }

@@ -8,16 +8,15 @@ files. Not here: the vector that the parameters live in (`flat.py`), the formula
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from minigrad import backend, ops
 from minigrad.backend import Array
 from minigrad.mode import ShapeError, enable_grad
-from minigrad.optim.flat import Flat, Span
+from minigrad.optim.flat import Flat
 from minigrad.optim.hyper import check
-from minigrad.optim.program import Program
+from minigrad.optim.program import advance
 from minigrad.tensor import Tensor
 
 Group = dict[str, Any]
@@ -249,55 +248,10 @@ class Optimizer:
         step, *numbers = flat.clocks[first]
         t = int(step) + 1
         spans = list(flat.blocks(first, last))
-        program = None
-        if flat.xp is backend.cpu and len(spans) > 1:
-            program = self._program(lambda *arrays: formula(t, *arrays, *numbers))
-        if program is None:
-            clock = self._run_plain(flat, spans, lambda *arrays: formula(t, *arrays, *numbers))
-        else:
-            clock = self._run_program(flat, spans, program)
+        clock = advance(lambda *arrays: formula(t, *arrays, *numbers), flat, spans, self)
         flat.clocks[first:last] = [(t, *clock)] * (last - first)
         for p in flat.tensors[first:last]:
             p.modified()
-
-    def _run_plain(self, flat: Flat, spans: list[Span], formula: Callable[..., Any]) -> list[Any]:
-        """Call the formula with arrays; return the numbers that it returns behind its states."""
-        names = self.state_names
-        rest: list[Any] = []
-        for start, stop, g in spans:
-            theta = flat.vector[start:stop]
-            states = [flat.states[name][start:stop] for name in names]
-            new, *rest = formula(theta, g, *states)
-            changed = [
-                (name, value.copy() if any(value is x for x in (theta, *states)) else value)
-                for name, old, value in zip(names, states, rest, strict=False)
-                if value is not old
-            ]
-            theta[...] = new
-            for name, value in changed:
-                flat.write(name, start, stop, value)
-        return rest[len(names) :]
-
-    def _program(self, formula: Callable[..., Any]) -> Program | None:
-        """Return the formula written out, or None, and say so once, if that cannot be done."""
-        count = 2 + len(self.state_names)
-        try:
-            return Program(formula, count, outputs=[0, *range(2, count)])
-        except (TypeError, ValueError, AttributeError) as error:
-            warnings.warn(
-                f"{self.name}: the formula runs as plain array code, more slowly, since it could "
-                f"not be written out as a program ({error})",
-                stacklevel=4,
-            )
-            return None
-
-    def _run_program(self, flat: Flat, spans: list[Span], program: Program) -> list[Any]:
-        """Run the program on all cores; return the numbers that the formula returned."""
-        vectors = [flat.vector, flat.vector]  # the second one's place is the gradient's
-        for k, name in enumerate(self.state_names, start=2):
-            vectors.append(flat.owned(name) if k in program.targets else flat.states[name])
-        flat.xp.parallel(lambda part: program.run(vectors, part), spans)
-        return program.numbers
 
     # State ---------------------------------------------------------------------------------------
 

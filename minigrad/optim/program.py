@@ -8,6 +8,7 @@ instruction to the last. The formula is the text of the method, and the only one
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,10 @@ from minigrad import backend, ops
 from minigrad.backend import Array
 from minigrad.ops.elementwise import power
 from minigrad.ops.methods import attach_operators
+from minigrad.optim.flat import Flat, Span
 from minigrad.primitive import Primitive
+
+Formula = Callable[..., Any]
 
 _UFUNCS = {
     ops.add: "add",
@@ -32,6 +36,49 @@ _UFUNCS = {
     ops.maximum: "maximum",
     ops.minimum: "minimum",
 }
+
+
+def advance(formula: Formula, flat: Flat, spans: list[Span], method: Any) -> list[Any]:
+    """Run one step of a formula ``theta, g, *states → theta, *states, *numbers`` over spans.
+
+    The vector and the states of `flat`, named by ``method.state_names``, change in place; the
+    numbers are returned. On the CPU, several blocks run as a program, on all cores.
+    """
+    names = method.state_names
+    if flat.xp is not backend.cpu or len(spans) < 2:
+        return _call(formula, flat, spans, names)
+    try:
+        program = Program(formula, len(names))
+    except (TypeError, ValueError, AttributeError) as error:
+        warnings.warn(
+            f"{type(method).__name__}: the formula runs as plain array code, more slowly, since it "
+            f"could not be written out as a program ({error})",
+            stacklevel=4,
+        )
+        return _call(formula, flat, spans, names)
+    vectors = [flat.vector, flat.vector]  # the second one's place is the gradient's
+    for k, name in enumerate(names, start=2):
+        vectors.append(flat.owned(name) if k in program.targets else flat.states[name])
+    flat.xp.parallel(lambda part: program.run(vectors, part), spans)
+    return program.numbers
+
+
+def _call(formula: Formula, flat: Flat, spans: list[Span], names: tuple[str, ...]) -> list[Any]:
+    """Call the formula with arrays, span by span."""
+    rest: list[Any] = []
+    for start, stop, g in spans:
+        theta = flat.vector[start:stop]
+        states = [flat.states[name][start:stop] for name in names]
+        new, *rest = formula(theta, g, *states)
+        changed = [
+            (name, value.copy() if any(value is x for x in (theta, *states)) else value)
+            for name, old, value in zip(names, states, rest, strict=False)
+            if value is not old
+        ]
+        theta[...] = new
+        for name, value in changed:
+            flat.write(name, start, stop, value)
+    return rest[len(names) :]
 
 
 class Symbol:
@@ -56,24 +103,20 @@ attach_operators(Symbol)
 
 
 class Program:
-    """The instructions of one step: ``vectors → new vectors``, over blocks of any length.
+    """The instructions of one step: each a ufunc, where it reads, and where it writes.
 
-    `formula` is called with `count` symbols and returns as many results (numbers may follow).
-    `changed` says which vectors get new values; those are written in place.
+    Registers 0, 1, 2, … are theta, the gradient and the states; the rest are buffers, as few as
+    will do. `targets` maps the registers that get new values to the symbols of those values.
     """
 
-    def __init__(self, formula: Callable[..., Any], count: int, outputs: list[int]) -> None:
-        inputs = [Symbol(None, (), {}) for _ in range(count)]
+    def __init__(self, formula: Formula, states: int) -> None:
+        inputs = [Symbol(None, (), {}) for _ in range(2 + states)]
         results = list(formula(*inputs))
-        self.numbers = results[len(outputs) :]
-        # Register k < count is vector k; the rest are buffers, numbered as they are needed.
-        self.targets = {
-            k: new for k, new in zip(outputs, results, strict=False) if new is not inputs[k]
-        }
-        self.changed = sorted(self.targets)
-        self.constants: list[Any] = []
-        order = _order(list(self.targets.values()))
-        self._write(inputs, order)
+        self.numbers = results[1 + states :]
+        homes = [0, *range(2, 2 + states)]
+        pairs = zip(homes, results, strict=False)
+        self.targets = {k: new for k, new in pairs if new is not inputs[k]}
+        self._write(inputs, _order(list(self.targets.values())))
 
     def _write(self, inputs: list[Symbol], order: list[Symbol]) -> None:
         """Choose for every result the register, a vector or a buffer, that holds it."""

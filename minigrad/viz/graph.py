@@ -14,7 +14,8 @@ from typing import Any
 
 from minigrad import backend
 from minigrad.mode import GraphError
-from minigrad.tensor import Node, Tensor
+from minigrad.node import Node
+from minigrad.tensor import Tensor
 from minigrad.viz.render import FORMATS, render
 
 # Kinds differ in shape and in color. The colors are tints of Okabe and Ito's palette, which

@@ -34,6 +34,10 @@ def positive(rng, shape):
     return rng.uniform(0.5, 2, shape)
 
 
+def near_one(rng, shape):
+    return 1 + rng.uniform(-0.02, 0.02, shape)
+
+
 def above_minus_one(rng, shape):
     return rng.uniform(-0.5, 2, shape)
 

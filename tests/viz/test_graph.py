@@ -10,7 +10,8 @@ import pytest
 
 import minigrad as mg
 from minigrad import viz
-from minigrad.tensor import Node, Tensor
+from minigrad.node import Node
+from minigrad.tensor import Tensor
 from minigrad.viz import render
 
 
