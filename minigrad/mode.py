@@ -47,6 +47,10 @@ class Setting(ContextDecorator):
         self.value = value
         self.before: list[bool] = []
 
+    def _recreate_cm(self) -> Setting:
+        """Return what one call of a decorated function enters: calls may overlap in threads."""
+        return Setting(self.name, self.value)
+
     def __enter__(self) -> None:
         self.before.append(getattr(mode, self.name))
         setattr(mode, self.name, self.value)
