@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from minigrad import backend, optim, random
+from minigrad.mode import enable_grad
 from minigrad.tensor import Tensor
 from minigrad.training.callback import Callback
 from minigrad.training.checkpoint import Checkpoint
@@ -92,7 +93,8 @@ def fit(
     if loop.run is not None and not loop.resumed:
         settings = {"epochs": epochs, "batch_size": batch_size, "seed": seed, "clip": clip}
         loop.run.write_config(configuration(loop, settings, train, test, config))
-    return loop.train()
+    with enable_grad():  # whatever is set outside; nor can an interrupt leave a no_grad set
+        return loop.train()
 
 
 class Loop:

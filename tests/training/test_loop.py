@@ -317,3 +317,21 @@ def test_history(digits):
     assert repr(history).startswith("<History of 2 epochs: loss ")
     with pytest.raises(KeyError, match=r"no column 'f1'; there are accuracy, epoch, "):
         history["f1"]
+
+
+def test_an_interrupt_within_no_grad_leaves_it_unset(digits):
+    class Interrupt(training.Callback):
+        def on_step_end(self, loop):
+            mg.no_grad().__enter__()  # what an interrupt in the midst of leaving it amounts to
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(digits, callbacks=[Interrupt()])
+    assert mg.is_grad_enabled()
+
+
+def test_trains_within_no_grad(digits):
+    with mg.no_grad():
+        model, _ = trained(digits, epochs=1)
+        assert not mg.is_grad_enabled()
+    assert same(model, trained(digits, epochs=1)[0])
