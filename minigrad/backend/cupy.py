@@ -6,7 +6,6 @@ Everything not here passes through to CuPy unchanged.
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable
 from typing import Any
 
 import cupy as cp
@@ -52,11 +51,6 @@ def to_host(array: Any) -> Any:
 def synchronize() -> None:
     """Wait until the device has finished."""
     cp.cuda.Device().synchronize()
-
-
-def parallel(function: Callable[[list[Any]], None], items: list[Any]) -> None:
-    """Call `function` on the items; the device is parallel by itself."""
-    function(items)
 
 
 def generator(seed: int | None) -> Any:

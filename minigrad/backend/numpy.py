@@ -6,12 +6,8 @@ Everything else passes through to NumPy unchanged. `cupy.py` has the same names.
 from __future__ import annotations
 
 import builtins
-import concurrent.futures
-import contextvars
 import functools
 import math
-import os
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -51,32 +47,6 @@ def to_host(array: Any) -> Any:
 
 def synchronize() -> None:
     """Wait until the device has finished; NumPy always has."""
-
-
-@functools.cache
-def _workers() -> concurrent.futures.ThreadPoolExecutor | None:
-    """Return threads for all cores but the caller's; None if there is one core."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return concurrent.futures.ThreadPoolExecutor(cores - 1) if cores and cores > 1 else None
-
-
-def parallel(function: Callable[[list[Any]], None], items: list[Any]) -> None:
-    """Call `function` on the items, cut into one part for each core, at once.
-
-    Ufuncs let go of the interpreter while they compute, so plain threads serve.
-    """
-    workers = _workers()
-    if workers is None or len(items) == 1:
-        function(items)
-        return
-    size = -(-len(items) // (workers._max_workers + 1))
-    futures = [
-        workers.submit(contextvars.copy_context().run, function, items[start : start + size])
-        for start in range(size, len(items), size)
-    ]
-    function(items[:size])
-    for future in futures:
-        future.result()
 
 
 def generator(seed: int | None) -> np.random.Generator:

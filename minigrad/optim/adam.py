@@ -36,9 +36,8 @@ class Adam(Optimizer):
         beta1, beta2 = betas
         m = beta1 * m + (1 - beta1) * g
         v = beta2 * v + (1 - beta2) * g * g
-        m_hat = m / (1 - beta1**t)
-        v_hat = v / (1 - beta2**t)
-        return theta - lr * m_hat / (sqrt(v_hat) + eps), m, v
+        root = (1 - beta2**t) ** 0.5  # the paper's section 2: corrections that cost no array pass
+        return theta - lr * root / (1 - beta1**t) * m / (sqrt(v) + eps * root), m, v
 
 
 class AdamW(Adam, weight_decay=1e-2, decoupled=True):

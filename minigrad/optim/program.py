@@ -42,7 +42,7 @@ def advance(formula: Formula, flat: Flat, spans: list[Span], method: Any) -> lis
     """Run one step of a formula ``theta, g, *states → theta, *states, *numbers`` over spans.
 
     The vector and the states of `flat`, named by ``method.state_names``, change in place; the
-    numbers are returned. On the CPU, several blocks run as a program, on all cores.
+    numbers are returned. On the CPU, several blocks run as a program.
     """
     names = method.state_names
     if flat.xp is not backend.cpu or len(spans) < 2:
@@ -59,7 +59,7 @@ def advance(formula: Formula, flat: Flat, spans: list[Span], method: Any) -> lis
     vectors = [flat.vector, flat.vector]  # the second one's place is the gradient's
     for k, name in enumerate(names, start=2):
         vectors.append(flat.owned(name) if k in program.targets else flat.states[name])
-    flat.xp.parallel(lambda part: program.run(vectors, part), spans)
+    program.run(vectors, spans)
     return program.numbers
 
 
@@ -127,52 +127,63 @@ class Program:
         place = {id(symbol): k for k, symbol in enumerate(inputs)}
         home = {id(new): k for k, new in self.targets.items()}
         self.buffers: list[int] = []
-        self.code: list[tuple[str | None, Symbol, list[int | None], int]] = []
+        self.constants: dict[int, Any] = {}
+        self.code: list[tuple[str | None, Symbol, list[int], int]] = []
         self.size = len(inputs)
         free: list[int] = []
         for i, symbol in enumerate(order):
             ufunc = _ufunc(symbol)
-            arguments = [place.get(id(x)) for x in symbol.inputs]
-            read_last = {
-                p for x, p in zip(symbol.inputs, arguments, strict=True) if last[id(x)] == i
-            }
-            free.extend(p for p in self.buffers if p in read_last)
+            arguments = []
+            for x in symbol.inputs:
+                if isinstance(x, Symbol):
+                    arguments.append(place[id(x)])
+                else:
+                    arguments.append(self._new_register())
+                    self.constants[arguments[-1]] = x
+            pairs = zip(symbol.inputs, arguments, strict=True)
+            read_last = {register for x, register in pairs if last[id(x)] == i}
+            free.extend(register for register in self.buffers if register in read_last)
             k = home.get(id(symbol), -1)
             if ufunc and k >= 0 and last.get(id(inputs[k]), -1) <= i:
                 register = k  # nobody reads the old vector any more
             elif ufunc and free:
                 register = free.pop()
             else:
-                register, self.size = self.size, self.size + 1
+                register = self._new_register()
                 if ufunc:
                     self.buffers.append(register)
             place[id(symbol)] = register
             self.code.append((ufunc, symbol, arguments, register))
         self.moves = [(k, place[id(new)]) for k, new in self.targets.items() if place[id(new)] != k]
 
-    def run(self, vectors: list[Array], spans: list[tuple[int, int, Array]]) -> None:
-        """Change the vectors in place, for each span (start, stop, the gradient's part)."""
+    def _new_register(self) -> int:
+        self.size += 1
+        return self.size - 1
+
+    def run(self, vectors: list[Array], spans: list[Span]) -> None:
+        """Change the vectors in place, for each span."""
         xp = backend.of(vectors)
+        dtype = vectors[0].dtype
         width = max(stop - start for start, stop, _ in spans)
-        memory = {register: xp.empty(width, vectors[0].dtype) for register in self.buffers}
-        code: list[tuple[Any, Any, list[int | None], int]] = [
-            (ufunc and getattr(xp, ufunc), symbol, arguments, register)
+        buffers = [(register, xp.empty(width, dtype)) for register in self.buffers]
+        slots: list[Any] = [None] * self.size
+        for register, x in self.constants.items():
+            # An array of the dtype is taken as it is; a Python number is converted in every call.
+            slots[register] = xp.asarray(x, dtype) if isinstance(x, (int, float)) else x
+        code = [
+            (getattr(xp, ufunc) if ufunc else None, symbol, arguments, register)
             for ufunc, symbol, arguments, register in self.code
         ]
-        slots: list[Any] = [None] * self.size
         for start, stop, g in spans:
             slots[: len(vectors)] = [vector[start:stop] for vector in vectors]
             slots[1] = g
-            for register, buffer in memory.items():
+            for register, buffer in buffers:
                 slots[register] = buffer[: stop - start]
             for ufunc, symbol, arguments, register in code:
-                values = [
-                    x if p is None else slots[p]
-                    for x, p in zip(symbol.inputs, arguments, strict=True)
-                ]
-                if ufunc:
+                values = [slots[argument] for argument in arguments]
+                if ufunc is not None:
                     ufunc(*values, out=slots[register])
-                else:
+                elif symbol.op is not None:
                     slots[register] = symbol.op(*values, **symbol.params)
             moved = [(k, slots[r].copy() if r < len(vectors) else slots[r]) for k, r in self.moves]
             for k, value in moved:
