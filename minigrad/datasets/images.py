@@ -9,7 +9,6 @@ from typing import Any
 
 from minigrad.backend import Array
 from minigrad.datasets.dataset import Dataset, DatasetError
-from minigrad.datasets.download import fetch
 from minigrad.datasets.idx import read_idx
 
 _DIGITS = tuple("0123456789")
@@ -105,6 +104,8 @@ def _idx_dataset(
             path = _find(file, name, data_dir)
             if path is None and download:
                 path = _folder(name, data_dir) / file
+                from minigrad.datasets.download import fetch  # HTTP is slow to import
+
                 fetch(path, source["sha256"][f"{part}-{kind[:6]}"], mirrors or source["mirrors"])
             if path is None:
                 where = data_dir if data_dir is not None else _folder(name, None)

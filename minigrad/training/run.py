@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import itertools
 import json
 import os
@@ -124,6 +123,8 @@ def configuration(
 
 def environment() -> dict[str, Any]:
     """Return the versions and the machine that results depend on."""
+    import importlib.metadata  # slow to import
+
     versions = {}
     for name in ("minigrad", "numpy", "cupy-cuda12x", "cupy-cuda13x", "safetensors"):
         try:
