@@ -159,7 +159,8 @@ REDUCTIONS = [
 ]  # fmt: skip
 
 SHAPES = [
-    Row("reshape", lambda x, shape: mg.reshape(x, shape), np.reshape, "reshape",
+    Row("reshape", lambda x, shape: mg.reshape(x, shape), lambda x, shape: x.reshape(shape),
+        "reshape",
         [case(a, shape=b) for a, b in [((2, 3), (3, 2)), ((2, 3), (-1,)), ((), (1, 1)),
                                        ((0, 3), (3, 0)), ((4, 1, 2), (2, -1))]]),
     Row("transpose", mg.transpose, np.transpose,
