@@ -16,9 +16,9 @@ from minigrad.tensor import Tensor
 
 Span = tuple[int, int, Array]  # where it starts and stops in the vector, the gradient there
 
-# Bytes of a block (65,536 elements of float32): its temporaries stay in the cache, and below the
+# Bytes of a block (32,768 elements of float32): its temporaries stay in the cache, and below the
 # size from which malloc maps, faults in and unmaps memory for each of them.
-BLOCK = 262_144
+BLOCK = 131_072
 
 
 class Flat:
