@@ -1,7 +1,7 @@
 """The command line: ``minigrad train``.
 
 Floor 5. `main` is the entry point. Whatever the user got wrong ends in one line on stderr and exit
-status 2; an interrupt in status 130.
+status 2; an interrupt in status 130; a run that diverged in status 1.
 """
 
 from __future__ import annotations
@@ -9,13 +9,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from minigrad.cli.values import UsageError, one_line
+from minigrad.cli.values import DivergedError, UsageError, one_line
 
 __all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status: 0, 2 for a wrong use, 130 if interrupted."""
+    """Run the command line and return its exit status.
+
+    0; 1 if the run diverged; 2 for a wrong use; 130 if interrupted.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         # Imported here, so that an interrupt during the import is caught as well.
@@ -23,6 +26,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         given = options.parse(words)
         train.train(given)
+    except DivergedError as error:
+        print(f"minigrad: {one_line(error)}", file=sys.stderr)
+        return 1
     except UsageError as error:
         print(f"minigrad: {one_line(error)}", file=sys.stderr)
         return 2

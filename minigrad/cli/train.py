@@ -6,6 +6,7 @@ What is not here: the options (`options.py`), the network (`architecture.py`), t
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from minigrad.backend import DeviceError
 from minigrad.cli import folder, report, schedules
 from minigrad.cli.architecture import build
 from minigrad.cli.options import DEFAULTS, RESUMABLE
-from minigrad.cli.values import UsageError
+from minigrad.cli.values import DivergedError, UsageError
 from minigrad.training.store import library
 
 # Errors that say in one sentence what the user got wrong.
@@ -30,7 +31,10 @@ _EXPLAINED = (
 
 
 def train(given: dict[str, Any]) -> None:
-    """Train as the given options say; raise UsageError for what cannot be done."""
+    """Train as the given options say; raise UsageError for what cannot be done.
+
+    Raises DivergedError, when everything is written and printed, if the loss ended as no number.
+    """
     try:
         if "resume" in given:
             options = _resumed(given)
@@ -168,6 +172,7 @@ def _folder(options: dict[str, Any], given: dict[str, Any]) -> Path:
     """Return the run folder: that of the run to resume, or a new one."""
     if "resume" in given:
         path = Path(given["resume"])
+        training.Run(path).check_resumable()
         folder.write_options(path, options)
         return path
     return folder.make(given.get("run"), f"{options['dataset']}-{options['optimizer']}")
@@ -215,3 +220,8 @@ def _fit(options: dict[str, Any], data: tuple[Any, Any], given: dict[str, Any]) 
         parts = {"train": train_data, "test": test_data}
         scores = {part: training.evaluate(model, loss_fn, parts[part]) for part in parts}
         print(report.table(history, scores, path))
+    if history.rows and not math.isfinite(history.rows[-1]["loss"]):
+        raise DivergedError(
+            f"{path}: the run diverged, its weights are of no use; try a smaller --lr, a smaller "
+            "--l1 or --l2 if given, or --clip 1"
+        )

@@ -16,6 +16,10 @@ class UsageError(Exception):
     """What the user asked for cannot be done: what was given, what is legal, what to try."""
 
 
+class DivergedError(Exception):
+    """A run that ended with a loss that is no number: where, and what to try."""
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line, with a suggestion."""
 

@@ -69,6 +69,12 @@ def fit(
     if not isinstance(epochs, int) or epochs < 0:
         raise ValueError(f"epochs={epochs!r}; legal is an integer from 0")
     loop = Loop(model, loss_fn, optimizer, epochs, list(penalties), _clipper(clip))
+    trained = {id(p) for p in loop.parameters}
+    if hasattr(model, "parameters") and not any(id(p) in trained for p in model.parameters()):
+        raise ValueError(
+            "the optimizer has none of the model's parameters, so nothing would be trained; make "
+            f"it with {type(optimizer).__name__}(model.parameters())"
+        )
     if loop.clip is not None and getattr(optimizer, "needs_closure", False):
         raise ValueError(
             f"clip= has no meaning for {type(optimizer).__name__}, which takes its gradients itself"
@@ -241,6 +247,8 @@ class Loop:
         if not checkpoints:
             raise ValueError("resume=True needs run= or a Checkpoint callback to resume from")
         self.resumed = checkpoints[0].load(self)
+        if not self.resumed and self.run is not None:
+            self.run.check_resumable()
 
     def state_dict(self) -> dict[str, Any]:
         """Return the position, the history and the memory of the callbacks."""

@@ -76,6 +76,15 @@ class Run:
             return cls.open(path)
         return cls.create(path)
 
+    def check_resumable(self) -> None:
+        """Raise RunError if there are results but no checkpoint: beginning anew would lose them."""
+        measured = self.metrics.exists() and self.metrics.stat().st_size > 0
+        if (measured or self.model.exists()) and not self.checkpoint.exists():
+            raise RunError(
+                f"{self.path} has results but no {self.checkpoint.name} to go on from, and "
+                "beginning anew would overwrite them; start a new run"
+            )
+
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Write config.json."""
         text = json.dumps(config, indent=2, default=str, ensure_ascii=False)

@@ -148,11 +148,21 @@ def test_every_choice_trains(choice, here, capsys):
 
 def test_a_run_that_diverges_says_so(here, capsys):
     wild = ["--optimizer", "sgd", "--lr", "1e9", "--epochs", "5", "--run", "a"]
-    assert main([*SMALL[:-3], *wild]) == 0
+    assert main([*SMALL[:-3], *wild]) == 1
     out, err = capsys.readouterr()
-    assert err == ""
+    assert "diverged" in err
+    assert "--lr" in err
+    assert err.count("\n") == 1
     assert "stopped: the training loss became" in out
-    assert "a smaller lr" in out
+
+
+def test_a_run_without_its_checkpoint_is_not_begun_anew(here, capsys):
+    assert main([*SMALL, "--run", "a"]) == 0
+    (here / "a" / "checkpoint.safetensors").unlink()
+    before = {path: path.read_bytes() for path in (here / "a").iterdir()}
+    assert main(["train", "--resume", "a", "--epochs", "9"]) == 2
+    assert "would overwrite" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in (here / "a").iterdir()} == before
 
 
 def test_says_which_library_is_missing(here, capsys, monkeypatch):

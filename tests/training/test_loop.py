@@ -335,3 +335,10 @@ def test_trains_within_no_grad(digits):
         model, _ = trained(digits, epochs=1)
         assert not mg.is_grad_enabled()
     assert same(model, trained(digits, epochs=1)[0])
+
+
+def test_an_optimizer_of_another_model_is_refused():
+    model, other = nn.Linear(2, 3), nn.Linear(2, 3)
+    optimizer = optim.SGD(other.parameters(), lr=0.1)
+    with pytest.raises(ValueError, match=r"none of the model's parameters.*SGD\(model"):
+        training.fit(model, nn.CrossEntropyLoss(), optimizer, datasets.blobs(30), epochs=1)
