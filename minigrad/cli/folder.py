@@ -42,27 +42,19 @@ def _made(path: Path) -> bool:
     """Make a folder; say whether it is new."""
     try:
         path.mkdir(parents=True)
-    except FileExistsError:
+    except OSError as error:
         if path.is_dir():
             return False  # another run was quicker
-        raise UsageError(f"--run: {str(path)!r} is a file; legal is a folder") from None
-    except OSError as error:
+        for place in (path, *path.parents):
+            if place.exists() and not place.is_dir():
+                raise UsageError(
+                    f"--run: {str(place)!r} is a file; legal is a folder; try --run with another"
+                ) from None
         raise UsageError(
             f"--run: {str(path)!r} cannot be made ({error.strerror}); try --run with a folder "
             "that you own"
         ) from None
     return True
-
-
-def write_options(path: Path, chosen: dict[str, Any]) -> None:
-    """Replace the options in a run's configuration, all or nothing."""
-    config = json.loads((path / CONFIG).read_text("utf-8"))
-    if config["options"] == chosen:
-        return
-    config["options"] = chosen
-    temporary = path / (CONFIG + ".part")
-    temporary.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", "utf-8")
-    temporary.replace(path / CONFIG)
 
 
 def read_options(given: str) -> dict[str, Any]:
@@ -72,16 +64,25 @@ def read_options(given: str) -> dict[str, Any]:
     """
     path = Path(given) / CONFIG
     try:
-        saved = dict(json.loads(path.read_text("utf-8"))["options"])
-        again = options.parse(options.words(saved))
+        config = json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise UsageError(
             f"--resume: {given!r} is no run ({CONFIG}: {error.strerror}); legal is a folder that "
             "minigrad train left, such as runs/digits-adam-1"
         ) from None
-    except (ValueError, KeyError, TypeError, UsageError) as error:
-        raise UsageError(
-            f"--resume: {path} is damaged ({error}); legal is what minigrad train wrote; "
-            "start a new run"
-        ) from None
+    except ValueError:
+        raise _damaged(path, "it is not JSON") from None
+    saved = config.get("options") if isinstance(config, dict) else None
+    if not isinstance(saved, dict):
+        raise _damaged(path, "it has no options")
+    try:
+        again = options.parse(options.words(saved))
+    except UsageError as error:
+        raise _damaged(path, str(error)) from None
     return {key: again.get(key, default) for key, default in options.DEFAULTS.items()}
+
+
+def _damaged(path: Path, what: str) -> UsageError:
+    return UsageError(
+        f"--resume: {path} is damaged ({what}); legal is what minigrad train wrote; start a new run"
+    )

@@ -12,7 +12,7 @@ from typing import Any
 from minigrad import __version__, datasets, optim
 from minigrad.cli.architecture import ACTIVATIONS, INITS
 from minigrad.cli.schedules import SCHEDULES
-from minigrad.cli.values import Parser, UsageError, integer, name, number, suggestion, widths
+from minigrad.cli.values import Parser, UsageError, integer, name, number, path, suggestion, widths
 
 DEFAULTS: dict[str, Any] = {
     "dataset": "digits",
@@ -133,6 +133,7 @@ def _data(train: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--data-dir",
+        type=path,
         metavar="DIR",
         help="folder with the IDX files of mnist or fashion-mnist, gzipped or not",
     )
@@ -147,7 +148,7 @@ def _model(train: argparse.ArgumentParser) -> None:
         "--hidden",
         type=widths,
         metavar="WIDTHS",
-        help="widths of the hidden layers between commas, or none (default: 128,64)",
+        help="widths of the hidden layers between commas, or the word none (default: 128,64)",
     )
     group.add_argument(
         "--activation",
@@ -216,7 +217,7 @@ def _method(train: argparse.ArgumentParser) -> None:
         "--schedule",
         type=name(tuple(SCHEDULES)),
         metavar="NAME",
-        help=f"of the learning rate: {', '.join(SCHEDULES)} (default: constant)",
+        help=f"of the learning rate, over all epochs: {', '.join(SCHEDULES)} (default: constant)",
     )
     group.add_argument("--epochs", type=integer(1, 30), metavar="N", help="(default: 30)")
     group.add_argument("--batch-size", type=integer(1, 32), metavar="N", help="(default: 32)")
@@ -238,11 +239,16 @@ def _run(train: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--device", metavar="NAME", help='"cpu", "cuda", "cuda:1", … (default: cpu)')
     group.add_argument(
-        "--run", metavar="DIR", help="the run folder (default: runs/<dataset>-<optimizer>-<number>)"
+        "--run",
+        type=path,
+        metavar="DIR",
+        help="the run folder (default: runs/<dataset>-<optimizer>-<number>)",
     )
     group.add_argument(
         "--resume",
+        type=path,
         metavar="RUN",
-        help="go on with an interrupted run, or with a finished one up to more --epochs",
+        help="go on with an interrupted run, or with a finished one up to more --epochs, to which "
+        "a schedule is then fitted anew",
     )
     group.add_argument("--quiet", action="store_true", help="print nothing but errors")

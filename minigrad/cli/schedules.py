@@ -36,6 +36,8 @@ SCHEDULES: dict[str, Made] = {
     "plateau": lambda optimizer, total, epoch: optim.ReduceLROnPlateau(optimizer, patience=2),
 }
 
+ENDLESS = ("constant", "inverse-sqrt", "plateau")  # the others are fitted to the number of epochs
+
 
 def callbacks(
     name: str, optimizer: optim.Optimizer, epochs: int, epoch: int

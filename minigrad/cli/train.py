@@ -7,6 +7,7 @@ What is not here: the options (`options.py`), the network (`architecture.py`), t
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,14 @@ def _resumed(given: dict[str, Any]) -> dict[str, Any]:
             f"{legal}; try without {flag}, or a new run"
         )
     options = folder.read_options(given["resume"])
+    before, after = options["epochs"], given.get("epochs", options["epochs"])
+    if before != after and options["schedule"] not in schedules.ENDLESS and "quiet" not in given:
+        print(
+            f"minigrad: --epochs: the {options['schedule']} schedule spans all epochs; with "
+            f"{after} in place of {before} it is fitted anew, and the learning rate jumps; for one "
+            f"smooth schedule try a new run with --epochs {after}",
+            file=sys.stderr,
+        )
     return options | {key: given[key] for key in RESUMABLE if key in given and key in DEFAULTS}
 
 
@@ -173,7 +182,6 @@ def _folder(options: dict[str, Any], given: dict[str, Any]) -> Path:
     if "resume" in given:
         path = Path(given["resume"])
         training.Run(path).check_resumable()
-        folder.write_options(path, options)
         return path
     return folder.make(given.get("run"), f"{options['dataset']}-{options['optimizer']}")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import math
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn
 
@@ -61,15 +62,17 @@ def name(legal: Sequence[str], attempt: str = "") -> Callable[[str], str]:
 
 
 def integer(low: int, attempt: int) -> Callable[[str], int]:
-    """Return a converter to an integer from `low` on."""
+    """Return a converter to an integer from `low` on, of 64 bits."""
+    high = 2**63 - 1
+    legal = f"an integer from {low} to {high}"
 
     def convert(text: str) -> int:
         try:
             value = int(text)
         except ValueError:
-            refuse(text, f"an integer from {low}", str(attempt))
-        if not low <= value < 2**63:
-            refuse(text, f"an integer from {low}", str(attempt))
+            refuse(text, legal, str(attempt))
+        if not low <= value <= high:
+            refuse(text, legal, str(attempt))
         return value
 
     return convert
@@ -80,7 +83,8 @@ def number(
 ) -> Callable[[str], float]:
     """Return a converter to a finite number between two bounds, `closed` including the lower."""
     relation = "≥" if closed else ">"
-    legal = f"a number {relation} {above:g}" + (f" and < {below:g}" if below < math.inf else "")
+    bounds = f"{relation} {above:g}" + (f" and < {below:g}" if below < math.inf else "")
+    legal = f"a finite number {bounds}" if below == math.inf else f"a number {bounds}"
 
     def convert(text: str) -> float:
         try:
@@ -94,9 +98,16 @@ def number(
     return convert
 
 
+def path(text: str) -> str:
+    """Return the path of a folder; refuse none at all, and one that no terminal can show."""
+    if not text.strip() or any(unicodedata.category(c) in ("Cc", "Cs") for c in text):
+        refuse(text, "the path of a folder, without control characters", "runs/mine")
+    return text
+
+
 def widths(text: str) -> list[int]:
     """Convert ``128,64`` to the widths of the hidden layers; ``none`` to no hidden layer."""
-    if text.strip().lower() in ("none", "0", ""):
+    if text.strip().lower() == "none":
         return []
     try:
         values = [int(part) for part in text.split(",")]

@@ -95,6 +95,14 @@ def fashion_mnist(
 def _idx_dataset(
     name: str, data_dir: str | Path | None, download: bool, mirrors: Sequence[str] | None
 ) -> tuple[Dataset, Dataset]:
+    if data_dir is not None and not Path(data_dir).is_dir():
+        if Path(data_dir).exists():
+            raise DatasetError(f"{name}: data_dir {str(data_dir)!r} is a file; give its folder")
+        if not download:
+            raise DatasetError(
+                f"{name}: there is no folder {str(data_dir)!r} to read from; give the folder of "
+                "the IDX files as data_dir, or allow the download (download=True, --download)"
+            )
     source = _SOURCES[name]
     parts = []
     for part in ("train", "t10k"):

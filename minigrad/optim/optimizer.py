@@ -84,10 +84,11 @@ class Optimizer:
         self.param_groups: list[Group] = []
         self._flats: list[list[Flat]] = []
         self._seen: set[int] = set()
-        if isinstance(params, (Tensor, dict)):
+        if isinstance(params, (Tensor, dict)) or hasattr(params, "parameters"):
+            advice = "model.parameters()" if hasattr(params, "parameters") else "a list of it"
             raise TypeError(
                 f"{self.name}: the parameters are an iterable of Tensors or of groups, not one "
-                f"{type(params).__name__}; put it into a list"
+                f"{type(params).__name__}; try {advice}"
             )
         items = list(params)
         if not items:
@@ -310,6 +311,12 @@ class Optimizer:
     def _check_entry(self, entry: dict[str, Any], p: Tensor, j: int) -> None:
         """Raise ValueError if a saved entry is not one of parameter `j`."""
         names = ("t", *self.clock_names, *self.state_names)
+        for name in ("t", *self.clock_names):
+            if entry and name not in entry:
+                raise ValueError(
+                    f"{self.name}: parameter {j} has no saved {name!r}, and this method keeps "
+                    f"{', '.join(names)}; load the state of the same method"
+                )
         for name, value in entry.items():
             if name not in names:
                 raise ValueError(

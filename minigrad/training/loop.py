@@ -99,6 +99,8 @@ def fit(
     if loop.run is not None and not loop.resumed:
         settings = {"epochs": epochs, "batch_size": batch_size, "seed": seed, "clip": clip}
         loop.run.write_config(configuration(loop, settings, train, test, config))
+    elif loop.run is not None and loop.unfinished:
+        loop.run.change_config({"epochs": epochs}, config)  # all else is as it was begun
     with enable_grad():  # whatever is set outside; nor can an interrupt leave a no_grad set
         return loop.train()
 
@@ -162,14 +164,22 @@ class Loop:
         self.model.train()
         try:
             self._tell("on_train_begin")
+            if self.resumed and not self.unfinished:
+                end = "it had stopped" if self.history.stopped else f"asked for are {self.epochs}"
+                self.note(f"nothing was left to train: the run has {self.epoch} epochs, and {end}")
             # A stop within an epoch, or a checkpoint after its last step, owes the epoch's end.
-            while self.batch or (self.epoch < self.epochs and not self.history.stopped):
+            while self.unfinished:
                 self._epoch()
             self._tell("on_train_end")
         finally:
             for callback in self.callbacks:
                 callback.close()
         return self.history
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether there is anything left to do."""
+        return self.batch > 0 or (self.epoch < self.epochs and not self.history.stopped)
 
     def _tell(self, hook: str) -> None:
         for callback in self.callbacks:
@@ -207,7 +217,8 @@ class Loop:
         if not math.isfinite(row["loss"]):
             self.stop(
                 f"the training loss became {row['loss']} in epoch {row['epoch']}; "
-                "a smaller lr or clip= may help, and mg.detect_anomaly() says where it began"
+                "a smaller learning rate or clipping the gradient may help, and in Python "
+                "mg.detect_anomaly() says where it began"
             )
         self.epoch += 1
         self.batch = 0
@@ -260,11 +271,18 @@ class Loop:
             "seconds": self.seconds,
             "meter": self.meter.state_dict(),
             "history": self.history.state_dict(),
+            "optimizer": type(self.optimizer).__name__,
             "callbacks": [[type(c).__name__, c.state_dict()] for c in self.callbacks],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state_dict`; raises ValueError if loader or callbacks differ from then."""
+        """Go on from `state_dict`; raises ValueError for another loader, method or callbacks."""
+        method = type(self.optimizer).__name__
+        if state.get("optimizer", method) != method:
+            raise ValueError(
+                f"the checkpoint is of {state['optimizer']}, and the optimizer given is {method}; "
+                "resume with the same"
+            )
         if state["batches"] != len(self.loader):
             raise ValueError(
                 f"the checkpoint is of {state['batches']} batches an epoch, and there are "

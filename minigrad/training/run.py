@@ -93,9 +93,21 @@ class Run:
     def read_config(self) -> dict[str, Any]:
         """Return what config.json holds; raises RunError if it cannot be read."""
         try:
-            return json.loads(self.config.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
-        except (OSError, ValueError) as error:
-            raise RunError(f"{self.config}: cannot be read ({error})") from None
+            config = json.loads(self.config.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise RunError(f"{self.config}: cannot be read ({error.strerror})") from None
+        except ValueError:
+            config = None
+        if not isinstance(config, dict):
+            raise RunError(f"{self.config}: cannot be read (it is no JSON object); start a new run")
+        return config
+
+    def change_config(self, settings: Mapping[str, Any], extra: Mapping[str, Any] | None) -> None:
+        """Replace, in config.json, settings of `fit` and what else is recorded."""
+        before = self.read_config()
+        after = {**before, **(extra or {}), "fit": {**before.get("fit", {}), **settings}}
+        if after != before:
+            self.write_config(after)
 
 
 def _unused(folder: Path) -> bool:

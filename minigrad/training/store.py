@@ -88,14 +88,26 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, safetensors.SafetensorError) as error:
-        raise CheckpointError(f"{path}: cannot be read as a checkpoint ({error})") from None
+    except OSError as error:
+        reason = error.strerror or "no such file"
+        raise CheckpointError(f"{path}: cannot be read as a checkpoint ({reason})") from None
+    except safetensors.SafetensorError:
+        raise _damaged(path, "it is no safetensors file, or not a whole one") from None
     if _KEY not in metadata:
         raise CheckpointError(
             f"{path}: a safetensors file, but no checkpoint: its metadata lacks {_KEY!r}; "
             "weights alone are loaded with model.load_state_dict"
         )
-    return _unpacked(json.loads(metadata[_KEY]), arrays)  # type: ignore[no-any-return]
+    try:
+        return dict(_unpacked(json.loads(metadata[_KEY]), arrays))
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(path, "its metadata is damaged") from error
+
+
+def _damaged(path: str | Path, what: str) -> CheckpointError:
+    return CheckpointError(
+        f"{path}: cannot be read as a checkpoint ({what}); start anew, or from another one"
+    )
 
 
 def resume(path: str | Path, **parts: Any) -> dict[str, Any]:
@@ -111,10 +123,14 @@ def resume(path: str | Path, **parts: Any) -> dict[str, Any]:
             raise CheckpointError(f"{path} has no {name!r}; it has {', '.join(state)}")
         try:
             part.load_state_dict(state.pop(name))
-        except (KeyError, TypeError, ValueError) as error:
-            reason = error.args[0] if error.args else error
-            raise CheckpointError(f"{path} does not fit this {name}: {reason}") from error
-    random.set_state(state.pop("random"))
+        except ValueError as error:
+            raise CheckpointError(f"{path} does not fit this {name}: {error}") from error
+        except (AttributeError, IndexError, KeyError, TypeError) as error:
+            raise _damaged(path, f"its {name!r} is damaged") from error
+    try:
+        random.set_state(state.pop("random"))
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(path, "its 'random' is damaged") from error
     return state
 
 

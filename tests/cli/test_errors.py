@@ -5,8 +5,10 @@ import json
 import os
 
 import pytest
+from safetensors.numpy import save_file
 
 from minigrad.cli import main
+from minigrad.training import save_checkpoint
 
 # arguments → what the line must say
 WRONG = {
@@ -24,18 +26,19 @@ WRONG = {
     "train --activation rel": ["'rel' given", "leaky-relu", "try relu"],
     "train --init he": ["'he' given", "xavier-uniform", "try"],
     "train --schedule cos": ["'cos' given", "constant", "try"],
-    "train --lr 0": ["--lr: '0' given", "a number > 0", "try 0.001"],
+    "train --lr 0": ["--lr: '0' given", "a finite number > 0", "try 0.001"],
     "train --lr -1": ["--lr", "-1"],
-    "train --lr=-1": ["'-1' given", "a number > 0"],
-    "train --lr nan": ["'nan' given", "a number > 0"],
-    "train --lr inf": ["'inf' given", "a number > 0"],
+    "train --lr=-1": ["'-1' given", "a finite number > 0"],
+    "train --lr nan": ["'nan' given", "a finite number > 0"],
+    "train --lr inf": ["'inf' given", "a finite number > 0"],
     "train --lr 1e-3x": ["'1e-3x' given"],
     "train --momentum 1": ["'1' given", "a number ≥ 0 and < 1", "try 0.9"],
     "train --momentum 0.9": ["adam has none", "legal with sgd, momentum", "--optimizer sgd"],
-    "train --weight-decay=-1": ["'-1' given", "a number ≥ 0"],
+    "train --weight-decay=-1": ["'-1' given", "a finite number ≥ 0"],
     "train --epochs 0": ["'0' given", "an integer from 1", "try 30"],
     "train --epochs 1.5": ["'1.5' given", "an integer from 1"],
-    "train --epochs 99999999999999999999": ["an integer from 1"],
+    "train --epochs 99999999999999999999": ["an integer from 1 to 9223372036854775807"],
+    "train --seed 9223372036854775808": ["an integer from 0 to 9223372036854775807", "try 0"],
     "train --batch-size 0": ["'0' given", "try 32"],
     "train --batch-size 1": ["a batch of one of the 1438 rows", "--batch-size 2"],
     "train --batch-size 479": ["a batch of one of the 1438 rows", "--batch-size 480"],
@@ -43,32 +46,54 @@ WRONG = {
     "train --seed x": ["'x' given", "an integer from 0"],
     "train --hidden 64,,32": ["'64,,32' given", "widths between commas", "try 128,64"],
     "train --hidden 0,3": ["'0,3' given"],
+    "train --hidden 0": ["'0' given", "each from 1", "or none"],
+    "train --hidden=": ["'' given", "widths between commas", "or none"],
     "train --hidden wide": ["'wide' given", "or none"],
     "train --dropout 1": ["'1' given", "a number ≥ 0 and < 1", "try 0.2"],
     "train --l1=-1": ["'-1' given"],
-    "train --l2 much": ["'much' given", "a number ≥ 0"],
-    "train --clip 0": ["'0' given", "a number > 0"],
+    "train --l2 much": ["'much' given", "a finite number ≥ 0"],
+    "train --clip 0": ["'0' given", "a finite number > 0"],
     "train --early-stopping 0": ["'0' given", "an integer from 1", "try 5"],
     "train --batch-norm --layer-norm": ["one of them", "try --layer-norm alone"],
     "train --device tpu": ["'tpu'", '"cpu"', '"cuda"'],
     "train --data-dir x": ["digits is not read from files", "mnist"],
     "train --download": ["digits is not read from files"],
-    "train --dataset mnist --data-dir nowhere": ["no file", "nowhere", "--download"],
+    "train --dataset mnist --data-dir nowhere": ["no folder 'nowhere'", "--download"],
+    "train --dataset mnist --data-dir file": ["'file' is a file", "give its folder"],
+    "train --dataset mnist --data-dir full": ["no file", "full", "--download"],
+    "train --dataset mnist --data-dir=": ["--data-dir: '' given", "the path of a folder"],
     "train --dataset mnist --data-dir cut": ["cut", "damaged"],
     "train --dataset mnist --data-dir text": ["text", "first four bytes"],
     "train --run file": ["'file' is a file", "legal is a folder"],
-    "train --run file/below": ["cannot be made"],
+    "train --run file/below": ["'file' is a file", "legal is a folder"],
+    "train --run=": ["--run: '' given", "the path of a folder", "try runs/mine"],
+    "train --run a\tb": [r"'a\tb' given", "control characters"],
+    "train --resume=": ["--resume: '' given", "the path of a folder"],
     "train --run full": ["'full' has files in it", "try --run full-2"],
     "train --run arun": ["'arun' has files in it", "try --resume arun"],
     "train --resume nowhere": ["'nowhere' is no run", "runs/digits-adam-1"],
     "train --resume file": ["'file' is no run"],
     "train --resume full": ["'full' is no run"],
-    "train --resume notjson": ["config.json is damaged", "start a new run"],
+    "train --resume notjson": ["config.json is damaged (it is not JSON)", "start a new run"],
+    "train --resume notext": ["config.json is damaged (it is not JSON)", "start a new run"],
+    "train --resume nooptions": ["config.json is damaged (it has no options)", "start a new run"],
+    "train --resume alist": ["config.json is damaged (it has no options)", "start a new run"],
     "train --resume badvalue": ["config.json is damaged", "--epochs: 'many' given"],
     "train --resume arun --lr 1": ["--lr cannot be changed", "--epochs", "try without --lr"],
     "train --resume arun --run other": ["--run cannot be changed"],
-    "train --resume torn": ["checkpoint.safetensors: cannot be read as a checkpoint"],
+    "train --resume torn": ["checkpoint.safetensors: cannot be read", "not a whole one"],
+    "train --resume notours": ["checkpoint.safetensors: cannot be read", "its metadata is damaged"],
+    "train --resume hollow": ["checkpoint.safetensors: cannot be read", "its 'loop' is damaged"],
 }  # fmt: skip
+
+
+# what may stand in a config.json that is damaged
+CONFIGS = {
+    "notjson": b'{"options": ',
+    "notext": b"\xff\xfe\0",
+    "nooptions": b'{"options": 3}',
+    "alist": b"[1, 2]",
+}
 
 
 @pytest.fixture(scope="module")
@@ -76,15 +101,18 @@ def place(tmp_path_factory):
     """A folder with files that are no data, and folders that are no runs."""
     root = tmp_path_factory.mktemp("place")
     (root / "file").write_text("")
-    names = ["full", "notjson", "badvalue", "arun", "torn", "cut", "text"]
-    full, notjson, badvalue, arun, torn, cut, text = [root / name for name in names]
-    for folder in (full, notjson, badvalue, arun, torn, cut, text):
-        folder.mkdir()
+    for name in ("full", "badvalue", "arun", "torn", "cut", "text", "notours", "hollow", *CONFIGS):
+        (root / name).mkdir()
+    full, badvalue, arun, torn = (root / name for name in ("full", "badvalue", "arun", "torn"))
+    cut, text, notours, hollow = (root / name for name in ("cut", "text", "notours", "hollow"))
     (full / "notes.txt").write_text("mine")
-    (notjson / "config.json").write_text('{"options": ')
+    for name, content in CONFIGS.items():
+        (root / name / "config.json").write_bytes(content)
     (torn / "checkpoint.safetensors").write_bytes(b"\x08" + bytes(7) + b"{")
     (badvalue / "config.json").write_text(json.dumps({"options": {"epochs": "many"}}))
-    for run in (arun, torn):
+    save_file({}, notours / "checkpoint.safetensors", {"minigrad": "{"})
+    save_checkpoint(hollow / "checkpoint.safetensors", loop={"step": 3})
+    for run in (arun, torn, notours, hollow):
         (run / "config.json").write_text(json.dumps({"options": {"epochs": 1}}))
     for part in ("train", "t10k"):
         for kind, header in (("images-idx3", b"\0\0\x08\3"), ("labels-idx1", b"\0\0\x08\1")):
@@ -97,7 +125,7 @@ def place(tmp_path_factory):
 def test_one_line_and_status_2(line, place, monkeypatch, capsys):
     monkeypatch.chdir(place)
     before = sorted(place.rglob("*"))
-    assert main(line.split()) == 2
+    assert main(line.split(" ") if line else []) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("minigrad: ")

@@ -109,9 +109,35 @@ def test_a_finished_run_goes_on_to_more_epochs(here, capsys):
     assert [row["epoch"] for row in metrics(here / "a")] == [1, 2, 3, 4]
     assert main([*SMALL, "--run", "b", "--epochs", "4"]) == 0
     assert metrics(here / "a") == metrics(here / "b")
-    assert json.loads((here / "a" / "config.json").read_text())["options"]["epochs"] == 4
-    assert main(["train", "--resume", "a"]) == 0
-    assert "4 epochs" in capsys.readouterr().out
+    capsys.readouterr()
+    for more in ([], ["--epochs", "1"]):
+        assert main(["train", "--resume", "a", *more]) == 0
+        out = capsys.readouterr().out
+        assert "4 epochs" in out
+        assert "nothing was left to train: the run has 4 epochs" in out
+        config = json.loads((here / "a" / "config.json").read_text())
+        assert config["options"]["epochs"] == config["fit"]["epochs"] == 4
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_a_schedule_that_is_fitted_anew_is_told_of(schedule, here, capsys):
+    chosen = [*SMALL, "--schedule", schedule, "--run"]
+    assert main([*chosen, "a"]) == 0
+    assert main(["train", "--resume", "a", "--epochs", "4"]) == 0
+    err = capsys.readouterr().err
+    assert main([*chosen, "b", "--epochs", "4"]) == 0
+    same = metrics(here / "a")[1]["lr"] == metrics(here / "b")[1]["lr"]
+    assert (err == "") is same
+    assert err.count("\n") == (not same)
+    if err:
+        assert f"the {schedule} schedule spans all epochs; with 4 in place of 2" in err
+        assert "try a new run with --epochs 4" in err
+
+
+def test_runs_may_not_be_a_file(here, capsys):
+    (here / "runs").write_text("")
+    assert main(SMALL) == 2
+    assert "'runs' is a file; legal is a folder; try --run" in capsys.readouterr().err
 
 
 def test_runs_are_numbered(here):
@@ -154,6 +180,7 @@ def test_a_run_that_diverges_says_so(here, capsys):
     assert "--lr" in err
     assert err.count("\n") == 1
     assert "stopped: the training loss became" in out
+    assert "a smaller learning rate or clipping the gradient may help" in out
 
 
 def test_a_run_without_its_checkpoint_is_not_begun_anew(here, capsys):

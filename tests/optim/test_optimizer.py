@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import optim
+from minigrad import nn, optim
 from minigrad.optim.flat import BLOCK
 
 
@@ -328,6 +328,11 @@ def test_a_state_of_another_model_is_refused():
     state["param_groups"] = optim.Adamax([leaf([1.0, 2.0])]).state_dict()["param_groups"]
     with pytest.raises(ValueError, match=r"saved 'v'.*t, m, u"):
         optim.Adamax([leaf([1.0, 2.0])]).load_state_dict(state)
+    nadam = optim.NAdam([leaf([1.0, 2.0])])
+    (clock,) = nadam.clock_names
+    state["param_groups"] = nadam.state_dict()["param_groups"]
+    with pytest.raises(ValueError, match=f"no saved {clock!r}.*load the state of the same method"):
+        nadam.load_state_dict(state)
 
 
 # Errors ------------------------------------------------------------------------------------------
@@ -340,7 +345,8 @@ def test_bad_parameters():
         ([{"params": []}], ValueError, "group 0 has no parameters"),
         ([p, p], ValueError, "parameter 1 of group 0 .* occurs twice"),
         ([{"params": [p]}, {"params": [p]}], ValueError, "parameter 0 of group 1"),
-        (p, TypeError, "put it into a list"),
+        (p, TypeError, "not one Tensor; try a list of it"),
+        (nn.Linear(2, 3), TypeError, "not one Linear; try model.parameters()"),
         ([p * 2], ValueError, "not a leaf: mul computed it"),
         ([np.ones(2)], TypeError, "is a ndarray; parameters are Tensors"),
         ([mg.tensor([1, 2])], TypeError, "int64"),

@@ -111,10 +111,10 @@ def test_killed_at_random_moments(uninterrupted, tmp_path):
 # Within this process -----------------------------------------------------------------------------
 
 
-def fit(folder, resume=False, epochs=2, train=None, every_steps=None, batch_size=64, **options):
+def fit(folder, resume=False, epochs=2, train=None, batch_size=64, method=optim.Adam, **options):
     mg.manual_seed(0)
     model = nn.Sequential(nn.Linear(64, 8), nn.Dropout(0.5), nn.Linear(8, 10))
-    optimizer = optim.Adam(model.parameters(), lr=0.01)
+    optimizer = method(model.parameters(), lr=0.01)
     history = training.fit(
         model,
         nn.CrossEntropyLoss(),
@@ -136,6 +136,11 @@ def test_a_finished_run_can_be_made_longer(tmp_path):
     for name, value in whole.state_dict().items():
         np.testing.assert_array_equal(parts.state_dict()[name], value)
     assert untimed(first.rows) == untimed(second.rows)
+    settings = [training.Run(tmp_path / run).read_config()["fit"] for run in ("whole", "parts")]
+    assert settings[0] == settings[1]
+    _, again = fit(tmp_path / "parts", epochs=3, resume=True)
+    assert again.notes == ["nothing was left to train: the run has 4 epochs, and asked for are 3"]
+    assert training.Run(tmp_path / "parts").read_config()["fit"] == settings[0]
 
 
 def test_every_optimizer_resumes(tmp_path):
@@ -169,6 +174,8 @@ def test_what_cannot_be_resumed(tmp_path):
     options = {"callbacks": [training.EarlyStopping(patience=9)], "resume": True}
     with pytest.raises(training.CheckpointError, match="of 10 batches an epoch, and there are 20"):
         fit(tmp_path / "run", batch_size=32, **options)
+    with pytest.raises(training.CheckpointError, match="is of Adam, and the optimizer given is SG"):
+        fit(tmp_path / "run", method=optim.SGD, **options)
     (tmp_path / "run" / "checkpoint.safetensors").write_bytes(b"broken")
     with pytest.raises(training.CheckpointError, match="cannot be read as a checkpoint"):
         fit(tmp_path / "run", **options)
