@@ -1,10 +1,12 @@
-"""Times minigrad beside PyTorch in one process, and prints the tables of docs/performance.md.
+"""Times minigrad beside PyTorch, and prints the tables of docs/performance.md.
 
     python tests/benchmarks/run.py [--write docs/performance.md] [--quick]
 
-The two libraries take turns, so that a noisy machine disturbs both alike; a figure is a median, a
-ratio the median of the ratios of the rounds. Peak memory and import time are
-measured in processes of their own. Needs: pip install ".[parity,benchmark]"
+Each library has a process of its own, as it has for its users: in one process the threads of the
+one's pool spin on the cores of the other. The two take turns, so that a noisy machine disturbs both
+alike; a figure is a median, a ratio the median of the ratios of the rounds.
+
+Needs: pip install ".[parity,benchmark]"
 """
 
 from __future__ import annotations
@@ -21,11 +23,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import torch
-from threadpoolctl import threadpool_info
-
-import minigrad as mg
-from minigrad import nn, optim
 
 NETWORKS = {  # name: (layer sizes, batch, steps in a round)
     "tiny": ((64, 32, 10), 32, 500),
@@ -36,6 +33,9 @@ NETWORKS = {  # name: (layer sizes, batch, steps in a round)
 
 def minigrad_step(name: str, train: bool) -> Callable[[], object]:
     """Return one gradient (and, to train, one step of Adam) of a network in minigrad."""
+    import minigrad as mg
+    from minigrad import nn, optim
+
     sizes, batch, _ = NETWORKS[name]
     layers = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.ReLU())]
     model, loss = nn.Sequential(*layers[:-1]), nn.CrossEntropyLoss()
@@ -55,6 +55,8 @@ def minigrad_step(name: str, train: bool) -> Callable[[], object]:
 
 def torch_step(name: str, train: bool, fused: bool = False) -> Callable[[], object]:
     """Return the same in PyTorch, with the optimizer's default implementation or the fused one."""
+    import torch
+
     sizes, batch, _ = NETWORKS[name]
     layers = [
         layer for a, b in pairwise(sizes) for layer in (torch.nn.Linear(a, b), torch.nn.ReLU())
@@ -73,28 +75,57 @@ def torch_step(name: str, train: bool, fused: bool = False) -> Callable[[], obje
     return step
 
 
-def paired(
-    ours: Callable[[], object], theirs: Callable[[], object], rounds: int, steps: int
-) -> list[float]:
+WORKER = """
+import statistics, sys, time
+sys.path[:0] = [{root!r}, {here!r}]
+import run
+
+step = run.{call}
+for _ in sys.stdin:
+    times = []
+    for _ in range({steps} + 3):
+        start = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - start)
+    print(statistics.median(times[3:]), flush=True)
+"""
+
+
+def paired(ours: str, theirs: str, rounds: int, steps: int) -> list[float]:
     """Return our median time, their median time (µs), and the median ratio of the rounds.
 
-    In a round each library runs alone for `steps` steps, after a pause: the threads of the other's
-    pool spin for some milliseconds after their last work and would take its cores.
+    `ours` and `theirs` are the calls, in this file's names, that make the step to be timed. In a
+    round each of the two processes makes `steps` steps while the other sleeps.
     """
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", code(WORKER, call=call, steps=steps)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for call in (ours, theirs)
+    ]
     medians = []
     for _ in range(rounds):
         pair = []
-        for step in (ours, theirs):
-            time.sleep(0.1)
-            times = []
-            for _ in range(steps + 3):
-                start = time.perf_counter()
-                step()
-                times.append(time.perf_counter() - start)
-            pair.append(statistics.median(times[3:]))
+        for worker in workers:
+            assert worker.stdin
+            assert worker.stdout
+            print(file=worker.stdin, flush=True)
+            pair.append(float(worker.stdout.readline()))
+            time.sleep(0.05)  # the threads of a pool spin for a while after their last work
         medians.append(pair)
+    for worker in workers:
+        worker.communicate()
     a, b = (statistics.median(column) * 1e6 for column in zip(*medians, strict=True))
     return [a, b, statistics.median(x / y for x, y in medians)]
+
+
+def code(template: str, **values: object) -> str:
+    """Fill in the code of another process."""
+    here = Path(__file__).resolve().parent
+    return template.format(root=str(here.parents[1]), here=str(here), **values)
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -111,7 +142,8 @@ def mlps(rounds: int) -> str:
     cases.append(("gradient + Adam, PyTorch fused", True, True, {}))
     for what, train, fused, goals in cases:
         for name, (sizes, batch, steps) in NETWORKS.items():
-            ours, theirs = minigrad_step(name, train), torch_step(name, train, fused)
+            ours = f"minigrad_step({name!r}, {train})"
+            theirs = f"torch_step({name!r}, {train}, {fused})"
             figures = paired(ours, theirs, rounds, steps)
             size = "-".join(map(str, sizes)) + f", batch {batch}"
             goal = f"≤ {goals[name]}" if name in goals else ""
@@ -146,11 +178,10 @@ def memory() -> str:
 
     The model is there before, the gradients and the optimizer's state are not. Linux only.
     """
-    here = Path(__file__).parent
     rows = []
     for library in ("minigrad", "torch"):
-        code = MEMORY.format(root=str(here.parents[1]), here=str(here), library=library)
-        runs = [int(subprocess.check_output([sys.executable, "-c", code])) for _ in range(3)]
+        measure = [sys.executable, "-c", code(MEMORY, library=library)]
+        runs = [int(subprocess.check_output(measure)) for _ in range(3)]
         rows.append([library, f"{statistics.median(runs) / 1024:.0f}"])
     return table(["big network, gradient + Adam", "peak growth, MiB"], rows)
 
@@ -177,6 +208,9 @@ def imports() -> str:
 
 def machine() -> str:
     """Say what ran, where and when."""
+    import torch
+    from threadpoolctl import threadpool_info
+
     blas = next((i for i in threadpool_info() if i["user_api"] == "blas"), {})
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
