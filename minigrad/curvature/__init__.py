@@ -1,0 +1,8 @@
+"""Curvature: products with the Hessian and the Gauss–Newton matrix, and what follows from them.
+
+Floor 2. Matrices are never formed unless asked for: all is done by products with vectors.
+"""
+
+from minigrad.curvature.products import Curvature
+
+__all__ = ["Curvature"]
