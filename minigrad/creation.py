@@ -10,7 +10,8 @@ from typing import Any
 
 from minigrad import backend, random
 from minigrad.backend import Device
-from minigrad.tensor import DType, Tensor
+from minigrad.mode import ShapeError
+from minigrad.tensor import DType, Tensor, legal_dtype
 
 Shape = int | Sequence[int]
 
@@ -18,28 +19,22 @@ Shape = int | Sequence[int]
 def _made(
     name: str, shape: Any, dtype: DType, device: Device | None, requires_grad: bool, *rest: Any
 ) -> Tensor:
-    array = getattr(backend.get(device), name)(shape, *rest, dtype=dtype)
+    array = getattr(backend.get(device), name)(shape, *rest, dtype=legal_dtype(dtype))
     return Tensor.of(array).requires_grad_(requires_grad)
 
 
 def zeros(
-    shape: Shape,
-    dtype: DType = "float32",
-    device: Device | None = None,
-    requires_grad: bool = False,
+    *shape: Any, dtype: DType = "float32", device: Device | None = None, requires_grad: bool = False
 ) -> Tensor:
-    """Return a tensor of zeros."""
-    return _made("zeros", shape, dtype, device, requires_grad)
+    """Return a tensor of zeros: ``zeros(2, 3)`` or ``zeros((2, 3))``."""
+    return _made("zeros", sizes("zeros", shape), dtype, device, requires_grad)
 
 
 def ones(
-    shape: Shape,
-    dtype: DType = "float32",
-    device: Device | None = None,
-    requires_grad: bool = False,
+    *shape: Any, dtype: DType = "float32", device: Device | None = None, requires_grad: bool = False
 ) -> Tensor:
-    """Return a tensor of ones."""
-    return _made("ones", shape, dtype, device, requires_grad)
+    """Return a tensor of ones: ``ones(2, 3)`` or ``ones((2, 3))``."""
+    return _made("ones", sizes("ones", shape), dtype, device, requires_grad)
 
 
 def full(
@@ -50,17 +45,17 @@ def full(
     requires_grad: bool = False,
 ) -> Tensor:
     """Return a tensor filled with a value."""
-    return _made("full", shape, dtype, device, requires_grad, value)
+    return _made("full", sizes("full", (shape,)), dtype, device, requires_grad, value)
 
 
 def zeros_like(x: Tensor) -> Tensor:
     """Return zeros of the shape, dtype and device of x."""
-    return zeros(x.shape, x.dtype, x.device)
+    return zeros(x.shape, dtype=x.dtype, device=x.device)
 
 
 def ones_like(x: Tensor) -> Tensor:
     """Return ones of the shape, dtype and device of x."""
-    return ones(x.shape, x.dtype, x.device)
+    return ones(x.shape, dtype=x.dtype, device=x.device)
 
 
 def eye(
@@ -81,31 +76,43 @@ def arange(
     first, last = (0, start) if stop is None else (start, stop)
     if dtype is None:
         dtype = "int64" if all(isinstance(x, int) for x in (first, last, step)) else "float32"
-    return Tensor.of(backend.get(device).arange(first, last, step, dtype=dtype))
+    return Tensor.of(backend.get(device).arange(first, last, step, dtype=legal_dtype(dtype)))
 
 
 def linspace(
     start: float, stop: float, count: int, dtype: DType = "float32", device: Device | None = None
 ) -> Tensor:
     """Return `count` evenly spaced numbers from start to stop, both included."""
-    return Tensor.of(backend.get(device).linspace(start, stop, count, dtype=dtype))
+    array = backend.get(device).linspace(start, stop, count, dtype=legal_dtype(dtype))
+    return Tensor.of(array)
 
 
 def randn(
     *shape: Any, dtype: DType = "float32", device: Device | None = None, requires_grad: bool = False
 ) -> Tensor:
     """Return standard normal random numbers: ``randn(2, 3)`` or ``randn((2, 3))``."""
-    array = random.generator(device).standard_normal(_flat(shape), dtype=dtype)
+    draw = random.generator(device).standard_normal
+    array = draw(sizes("randn", shape), dtype=legal_dtype(dtype))
     return Tensor(array, requires_grad)
 
 
 def rand(
     *shape: Any, dtype: DType = "float32", device: Device | None = None, requires_grad: bool = False
 ) -> Tensor:
-    """Return random numbers uniform in [0, 1)."""
-    array = random.generator(device).random(_flat(shape), dtype=dtype)
+    """Return random numbers uniform in [0, 1): ``rand(2, 3)`` or ``rand((2, 3))``."""
+    array = random.generator(device).random(sizes("rand", shape), dtype=legal_dtype(dtype))
     return Tensor(array, requires_grad)
 
 
-def _flat(shape: tuple[Any, ...]) -> tuple[int, ...]:
-    return tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
+def sizes(what: str, shape: tuple[Any, ...], low: int = 0) -> tuple[int, ...]:
+    """Return a shape that was given as sizes or as one tuple of them.
+
+    Raises TypeError for a size that is no integer, ShapeError for one below `low`, naming `what`.
+    """
+    given = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
+    for n in given:
+        if not hasattr(n, "__index__"):
+            raise TypeError(f"{what}: every size must be an integer, not {n!r}")
+        if n < low:
+            raise ShapeError(f"{what}: every size must be at least {low}, not {n}")
+    return tuple(map(int, given))

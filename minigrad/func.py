@@ -185,11 +185,11 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     return value if outer else tree_map(lambda y: y.detach(), value), pull
 
 
-def hvp(
-    f: Callable[..., Tensor], primals: Sequence[Any], vectors: Sequence[Any]
-) -> tuple[Any, ...]:
+def hvp(f: Callable[..., Tensor], primals: Any, vectors: Any) -> Any:
     """Return the Hessian-vector product H v of a scalar function, one part for each primal.
 
+    `primals` is a tuple or list of the arguments of f, and the result a tuple; anything else is the
+    only argument, and the result is its part alone: ``hvp(f, x, v)`` is ``hvp(f, (x,), (v,))[0]``.
     The vectors have the structure and shapes of the primals. Reverse over reverse: the gradient's
     graph is built once and differentiated along v, at the cost of a few gradients; H is never
     formed. The products are graphs themselves under the conditions of `value_and_grad`.
@@ -197,6 +197,8 @@ def hvp(
     Raises GraphError if f does not return a Tensor of one element, ShapeError for vectors that do
     not fit.
     """
+    if not isinstance(primals, (tuple, list)):
+        return hvp(f, (primals,), (vectors,))[0]
     recording = mode.recording
     with enable_grad():
         variables = tree_map(_variable, list(primals))
@@ -250,7 +252,7 @@ def _rows(y: Tensor, inputs: list[Tensor], create_graph: bool) -> list[Tensor]:
         seed.data.reshape(-1)[i] = 1
         rows.append(_gradients([y], inputs, [seed], create_graph, retain=True))
     if not rows:
-        return [zeros(y.shape + x.shape, x.dtype, x.device) for x in inputs]
+        return [zeros(y.shape + x.shape, dtype=x.dtype, device=x.device) for x in inputs]
     columns = zip(*rows, strict=True)
     return [
         reshape(stack(column), y.shape + x.shape) for column, x in zip(columns, inputs, strict=True)
@@ -261,5 +263,12 @@ def hessian(f: Callable[..., Tensor], argnums: int | Sequence[int] = 0) -> Calla
     """Return a function for the matrix of second derivatives, of shape ``x.shape + x.shape``.
 
     For trees and several `argnums` it is the Jacobian of the gradient: blocks of blocks.
+
+    Raises GraphError if f does not return a Tensor of one element.
     """
-    return jacobian(grad(f, argnums), argnums)
+
+    def scalar(*args: Any, **keywords: Any) -> Tensor:
+        advice = "reduce it, with .sum() or .mean(), or use mg.jacobian for first derivatives"
+        return _scalar(f(*args, **keywords), "hessian", advice)
+
+    return jacobian(grad(scalar, argnums), argnums)

@@ -39,7 +39,6 @@ class Tensor:
         "requires_grad",
         "version",
     )
-    __array_ufunc__ = None  # array + tensor is Tensor.__radd__'s, not NumPy's element by element
     __hash__ = object.__hash__
 
     data: Array
@@ -267,6 +266,7 @@ class Tensor:
     if TYPE_CHECKING:  # given their bodies by minigrad.ops and minigrad.autograd, one floor up
 
         def __getattr__(self, name: str) -> Any: ...
+        def __array_ufunc__(self, *arguments: Any, **keywords: Any) -> Any: ...
         def __getitem__(self, index: Any) -> Tensor: ...
         def __add__(self, other: Value) -> Tensor: ...
         def __neg__(self) -> Tensor: ...
@@ -303,7 +303,21 @@ def _array(data: Any, dtype: DType, device: Device | None) -> Array:
         data = xp.from_host(data, where)
     elif backend.device_of(data) != where:
         data = xp.from_host(backend.of((data,)).to_host(data), where)
-    return data if dtype is None else data.astype(dtype, copy=False)
+    return data if dtype is None else data.astype(legal_dtype(dtype), copy=False)
+
+
+def legal_dtype(dtype: DType) -> Any:
+    """Return the NumPy dtype of real numbers or booleans that is meant, or raise TypeError."""
+    try:
+        found = backend.cpu.dtype(dtype)
+    except TypeError:
+        found = None
+    if found is None or found.kind not in "fiub":
+        raise TypeError(
+            f"{dtype!r} is no dtype of real numbers or booleans (and no device); legal are "
+            "float32, float64, float16, int64, int32, bool and their like; try mg.float32"
+        )
+    return found
 
 
 def _untensor(data: Any) -> Any:

@@ -277,6 +277,13 @@ def test_numbers_and_arrays_are_arguments_too():
     assert mg.grad(lambda x, scale, *, shift: x * scale + shift)(2.0, 5, shift=1).item() == 5.0
 
 
+def test_hvp_of_one_argument_needs_no_tuple():
+    close(mg.hvp(lambda x: (x**3).sum(), t(X), t(V)), 6 * X * V)
+    close(mg.hvp(lambda x: (x**3).sum(), X, V), 6 * X * V)
+    assert mg.hvp(lambda x: x**3, 2.0, 1.0).item() == 12
+    close(mg.hvp(lambda p: (p["a"] ** 3).sum(), {"a": t(X)}, {"a": t(V)})["a"], 6 * X * V)
+
+
 def test_arguments_are_left_alone():
     x = t(X)
     mg.grad(lambda z: (z * z).sum())(x)
@@ -299,8 +306,19 @@ INCORRECT = {
         mg.ShapeError,
         r"\['a'\]",
     ),
+    "hvp of one argument, wrong shape": (
+        lambda: mg.hvp(lambda x: x.sum(), t(X), t(Y)),
+        mg.ShapeError,
+        r"\(2, 3\).*\(3,\)",
+    ),
+    "hessian of a vector": (
+        lambda: mg.hessian(lambda x: x * 2)(t(X)),
+        mg.GraphError,
+        r"hessian needs .* one element, not a Tensor of shape \(3,\); reduce it.* mg.jacobian",
+    ),
     "vjp, wrong shape": (lambda: mg.vjp(g, t(X))[1](t(X)), mg.ShapeError, r"\(3,\).*\(4,\)"),
     "argnums": (lambda: mg.grad(f, 2)(t(X), t(Y)), IndexError, "argnums 2 .* 2 arguments"),
+    "integer tensors": (lambda: mg.grad(mg.sum)(mg.tensor([1, 2])), TypeError, "int64.*astype"),
     "integers": (lambda: mg.grad(lambda x: x * 1.0)(3), TypeError, "floating.*int64"),
     "jacobian of a number": (lambda: mg.jacobian(lambda x: 1.0)(t(X)), mg.GraphError, "not float"),
 }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad import backend, ops
+from minigrad import ops
 from minigrad.backend import Device
+from minigrad.creation import full
 from minigrad.nn import functional
 from minigrad.nn.module import Module, Parameter
 from minigrad.tensor import DType
@@ -48,7 +49,7 @@ class PReLU(Module):
         dtype: DType = "float32",
         device: Device | None = None,
     ) -> None:
-        self.weight = Parameter(backend.get(device).full(num_parameters, init, dtype))
+        self.weight = Parameter(full(num_parameters, init, dtype=dtype, device=device))
 
     def forward(self, x: Any) -> Any:
         """Return x, or weight · x where x ≤ 0."""

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from minigrad import backend
 from minigrad.backend import Device
+from minigrad.creation import sizes, zeros
 from minigrad.mode import ShapeError
 from minigrad.nn import init as initializers
 from minigrad.nn.module import Module, Parameter
@@ -24,7 +24,8 @@ class Linear(Module):
     ±1/√in, PyTorch's default; `init`, a function of `nn.init` such as ``nn.init.kaiming_normal_``,
     fills the weight instead, and then the bias starts at 0.
 
-    Raises ValueError for sizes below 1, ShapeError for an input whose last size is not `in`.
+    Raises TypeError for sizes that are no integers, ShapeError for sizes below 1 and for an input
+    whose last size is not `in`.
     """
 
     def __init__(
@@ -36,15 +37,12 @@ class Linear(Module):
         dtype: DType = "float32",
         device: Device | None = None,
     ) -> None:
-        if in_features < 1 or out_features < 1:
-            raise ValueError(
-                f"Linear({in_features}, {out_features}): both sizes must be at least 1"
-            )
-        xp = backend.get(device)
+        sizes(f"Linear({in_features}, {out_features})", (in_features, out_features), 1)
+        weight = zeros(in_features, out_features, dtype=dtype, device=device)
         self.in_features = in_features
         self.out_features = out_features
-        self.weight = Parameter(xp.zeros((in_features, out_features), dtype).T)
-        self.bias = Parameter(xp.zeros(out_features, dtype)) if bias else None
+        self.weight = Parameter(weight.T)
+        self.bias = Parameter(zeros(out_features, dtype=dtype, device=device)) if bias else None
         bound = 1 / math.sqrt(in_features)
         if init is not None:
             init(self.weight)

@@ -17,7 +17,7 @@ from minigrad import backend
 from minigrad.backend import Array, Device
 from minigrad.mode import ShapeError
 from minigrad.nn.summary import describe, tabulate
-from minigrad.tensor import DType, Tensor
+from minigrad.tensor import DType, Tensor, legal_dtype
 
 M = TypeVar("M", bound="Module")
 Hook = Callable[..., Any]
@@ -77,7 +77,15 @@ class Module:
                 replaced = hook(self, inputs)
                 if replaced is not None:
                     inputs = replaced if isinstance(replaced, tuple) else (replaced,)
-        output = self.forward(*inputs, **keywords)
+        try:
+            output = self.forward(*inputs, **keywords)
+        except AttributeError as error:
+            if any(x is error.obj and not hasattr(x, "dtype") for x in inputs):
+                kind = type(self).__name__
+                raise TypeError(
+                    f"{kind} takes tensors, not a {type(error.obj).__name__}; use mg.tensor(...)"
+                ) from None
+            raise
         if self._hooks:
             for hook in self._hooks:
                 replaced = hook(self, inputs, output)
@@ -288,7 +296,7 @@ class Module:
                 if isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda"):
                     array = _moved(array, target)
                 elif array.dtype.kind == "f":
-                    array = array.astype(target, copy=False)  # keeps the layout
+                    array = array.astype(legal_dtype(target), copy=False)  # keeps the layout
             if array is not value.data:
                 value.data = array
                 value.grad = None

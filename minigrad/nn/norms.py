@@ -8,10 +8,11 @@ from typing import Any
 
 from minigrad import backend
 from minigrad.backend import Device
+from minigrad.creation import sizes
 from minigrad.mode import ShapeError
 from minigrad.nn import functional
 from minigrad.nn.module import Module, Parameter
-from minigrad.tensor import DType, Tensor
+from minigrad.tensor import DType, Tensor, legal_dtype
 
 
 def _check_eps(eps: float) -> None:
@@ -46,8 +47,8 @@ class BatchNorm(Module):
         dtype: DType = "float32",
         device: Device | None = None,
     ) -> None:
-        if num_features < 1:
-            raise ValueError(f"BatchNorm({num_features}): needs at least 1 feature")
+        sizes(f"BatchNorm({num_features})", (num_features,), 1)
+        dtype = legal_dtype(dtype)
         if momentum is not None and not 0 <= momentum <= 1:
             raise ValueError(f"BatchNorm: momentum is from 0 to 1, or None, not {momentum!r}")
         _check_eps(eps)
@@ -136,10 +137,10 @@ class LayerNorm(Module):
         device: Device | None = None,
     ) -> None:
         _check_eps(eps)
-        shape = (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape
-        self.normalized_shape = tuple(shape)
-        if not self.normalized_shape or min(self.normalized_shape) < 1:
-            raise ValueError(f"LayerNorm({normalized_shape}): every size must be at least 1")
+        self.normalized_shape = sizes(f"LayerNorm({normalized_shape})", (normalized_shape,), 1)
+        if not self.normalized_shape:
+            raise ShapeError(f"LayerNorm({normalized_shape}): there must be at least one size")
+        dtype = legal_dtype(dtype)
         xp = backend.get(device)
         self.eps = eps
         self.weight: Parameter | None = None

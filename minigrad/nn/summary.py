@@ -15,13 +15,22 @@ def describe(module: Module) -> str:
     """Return the module and those below it, a line each, with their numbers of parameters."""
     lines = [_line("", module)]
     children = list(module.named_children())
-    if not children:
+    if not module.extra_repr():  # else it is the module that says what it has
+        lines += [f"  ({name}): Parameter{p.shape}" for name, p in _own(module)]
+    if not children and len(lines) == 1:
         return lines[0]
     lines[0] = _noted(f"{type(module).__name__}({module.extra_repr()}", module)
     for name, child in children:
         text = describe(child).split("\n")
         lines += [f"  ({name}): {text[0]}", *("  " + line for line in text[1:])]
     return "\n".join([*lines, ")"])
+
+
+def _own(module: Module) -> list[tuple[str, Any]]:
+    """Return the parameters that are attributes of this very module, with their names."""
+    from minigrad.nn.module import Parameter
+
+    return [(name, value) for name, value in module._members() if isinstance(value, Parameter)]
 
 
 def _line(name: str, module: Module) -> str:

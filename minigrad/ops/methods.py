@@ -36,6 +36,18 @@ _UNARY = {
     "invert": elementwise.logical_not,
 }
 
+# What an array on the left of a tensor calls: NumPy's name of the operator
+_UFUNCS: dict[str, Any] = {
+    "subtract": elementwise.sub, "multiply": elementwise.mul, "divide": elementwise.div,
+    "power": elementwise.pow, "bitwise_and": elementwise.logical_and,
+    "bitwise_or": elementwise.logical_or,
+    **{function.__name__: function for function in (
+        elementwise.add, elementwise.floor_divide, elementwise.remainder, linalg.matmul,
+        elementwise.less, elementwise.less_equal, elementwise.greater, elementwise.greater_equal,
+        elementwise.equal, elementwise.not_equal,
+    )},
+}  # fmt: skip
+
 _METHODS: dict[Any, tuple[str, ...]] = {
     elementwise: (
         "abs", "clip", "cos", "cosh", "erf", "exp", "expm1", "floor", "isfinite", "isnan", "log",
@@ -55,6 +67,27 @@ _METHODS: dict[Any, tuple[str, ...]] = {
 }  # fmt: skip
 
 
+# PyTorch's name → what it is here
+_ELSEWHERE = {
+    "bmm": "@", "bool": ".astype(mg.bool_)", "contiguous": "it as it is", "cpu": '.to("cpu")',
+    "cuda": '.to("cuda")', "dim": ".ndim", "double": ".astype(mg.float64)",
+    "float": ".astype(mg.float32)", "half": ".astype(mg.float16)", "int": ".astype(mg.int32)",
+    "long": ".astype(mg.int64)", "masked_fill": "mg.where(mask, value, x)", "mm": "@",
+    "numel": ".size", "t": ".T", "type": ".astype(...)", "view": ".reshape(...)",
+}  # fmt: skip
+_KEYWORDS = {"dim": "axis", "dims": "axis", "keepdim": "keepdims"}
+
+
+class _Elsewhere:
+    """A name that Tensor does not have; unlike a ``__getattr__``, it slows no other name."""
+
+    def __init__(self, name: str, here: str) -> None:
+        self.message = f"Tensor has no .{name}, as PyTorch's has; use {here}"
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        raise AttributeError(self.message)
+
+
 def _reflected(function: Any) -> Any:
     return lambda self, other: function(other, self)
 
@@ -63,11 +96,29 @@ def _method(function: Any) -> Any:
     """Return a function of the tensor; a Primitive is no function and would not bind."""
 
     def method(self: Tensor, *arguments: Any, **keywords: Any) -> Any:
-        return function(self, *arguments, **keywords)
+        try:
+            return function(self, *arguments, **keywords)
+        except TypeError:
+            for key in keywords:
+                if key in _KEYWORDS:
+                    advice = f"use {_KEYWORDS[key]}=, as in NumPy"
+                    raise TypeError(f"{method.__name__} has no {key}=; {advice}") from None
+            raise
 
     method.__name__ = function.__name__
     method.__doc__ = function.__doc__
     return method
+
+
+def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
+    """Do ``array + tensor`` as ``tensor + array`` is done; refuse NumPy's other functions."""
+    name = ufunc.__name__
+    if name in _UFUNCS and method == "__call__" and not keywords:
+        return _UFUNCS[name](*inputs)
+    raise TypeError(
+        f"np.{name} into an array is NumPy's and records no graph; use minigrad's own function "
+        f"(such as mg.sin for np.sin), or give np.{name} the array, tensor.numpy()"
+    )
 
 
 def attach_operators(cls: type) -> None:
@@ -84,9 +135,12 @@ def attach_operators(cls: type) -> None:
 def attach() -> None:
     """Give Tensor its operators and methods."""
     attach_operators(Tensor)
+    Tensor.__array_ufunc__ = _array_ufunc  # type: ignore[method-assign]
     Tensor.__getitem__ = indexing.getitem  # type: ignore[method-assign]
     for name, function in {"T": shape.transpose, "mT": shape.mT}.items():
         setattr(Tensor, name, property(_method(function)))
     for module, names in _METHODS.items():
         for name in names:
             setattr(Tensor, name, _method(getattr(module, name)))
+    for name, here in _ELSEWHERE.items():
+        setattr(Tensor, name, _Elsewhere(name, here))

@@ -13,7 +13,7 @@ from minigrad import backend
 from minigrad.backend import Device
 from minigrad.mode import ShapeError
 from minigrad.primitive import Array, Backend, linear
-from minigrad.tensor import Tensor, Value
+from minigrad.tensor import Tensor, Value, legal_dtype
 
 __all__ = [
     "astype", "broadcast_to", "clone", "expand", "flatten", "flip", "mT", "permute", "reshape",
@@ -183,7 +183,7 @@ def _astype(xp: Backend, x: Array, *, dtype: Any) -> Array:
 
 def astype(x: Value, dtype: Any) -> Any:
     """Return x in another dtype; the gradient comes back in x's own."""
-    return _astype(x, dtype=dtype)
+    return _astype(x, dtype=legal_dtype(dtype))
 
 
 @linear(lambda g, device, source: _to(g, device=source, source=device))
@@ -196,7 +196,8 @@ def to(x: Value, target: Any) -> Any:
     if isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda"):
         device, source = backend.canonical(target), x.device
         return x if device == source else _to(x, device=device, source=source)
-    return x if x.dtype == target else astype(x, target)
+    dtype = legal_dtype(target)
+    return x if x.dtype == dtype else astype(x, dtype)
 
 
 @linear(lambda g: g)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from minigrad.viz.render import RenderError
+from minigrad.viz.render import RenderError, in_folder
 
 _SPLITS = {"train": "#0072b2", "test": "#d55e00", "validation": "#009e73"}  # Okabe and Ito
 _IGNORED = ("epoch", "step", "seconds", "samples_per_second", "penalty")
@@ -22,8 +22,10 @@ def curves(history: Any, path: str | Path, title: str = "") -> Path:
     `history` is what `training.fit` returns, rows (mappings with an ``"epoch"``), or the path of a
     ``metrics.jsonl``. Metrics that differ only in ``train_`` or ``test_`` share a panel.
 
-    Raises ValueError if there is no number to draw, RenderError without matplotlib.
+    Raises ValueError if there is no number to draw, FileNotFoundError if there is no such folder,
+    RenderError without matplotlib.
     """
+    path = in_folder(path)
     panels = _panels(_rows(history))
     if not panels:
         raise ValueError("there is no metric to draw: no row has an epoch and a number")
@@ -56,7 +58,6 @@ def curves(history: Any, path: str | Path, title: str = "") -> Path:
             axes.legend(frameon=False)
     if title:
         figure.suptitle(title, fontsize=11, color="#444444")
-    path = Path(path)
     figure.savefig(path, format="png")
     return path
 

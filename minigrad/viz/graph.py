@@ -16,7 +16,7 @@ from minigrad import backend
 from minigrad.mode import GraphError
 from minigrad.node import Node
 from minigrad.tensor import Tensor
-from minigrad.viz.render import FORMATS, render
+from minigrad.viz.render import FORMATS, in_folder, render
 
 # Kinds differ in shape and in color. The colors are tints of Okabe and Ito's palette, which
 # remains distinct to color-blind readers and in print.
@@ -82,9 +82,10 @@ class Graph:
         The endings are .dot (or .gv), .svg, .png and .pdf; all but the first are drawn by Graphviz
         or by the wheel graphviz-pure.
 
-        Raises ValueError for another ending, RenderError if there is no program to draw it.
+        Raises ValueError for another ending, FileNotFoundError if there is no such folder,
+        RenderError if there is no program to draw it.
         """
-        path = Path(path)
+        path = in_folder(path)
         ending = path.suffix.lower().removeprefix(".")
         if ending in ("dot", "gv"):
             content = self.dot.encode()
@@ -119,10 +120,13 @@ def graph(outputs: Tensor | Sequence[Tensor], params: Any = None) -> Graph:
 
     Raises TypeError for an output that is no Tensor, GraphError if `backward` freed the graph.
     """
-    roots = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    roots: list[Any] = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
     for root in roots:
         if not isinstance(root, Tensor):
-            raise TypeError(f"a graph ends in tensors, not in {type(root).__name__}")
+            raise TypeError(
+                f"a graph ends in tensors, not in {type(root).__name__}; draw what a model "
+                "computes: viz.graph(model(x), model)"
+            )
     names = {id(tensor): name for name, tensor in _named(params)}
     vertices: dict[int, Vertex] = {}
     edges: list[Edge] = []

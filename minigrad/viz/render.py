@@ -9,12 +9,23 @@ import os
 import shutil
 import subprocess
 import sysconfig
+from pathlib import Path
 
 FORMATS = ("svg", "png", "pdf")
 
 
 class RenderError(RuntimeError):
     """A picture that no program at hand can draw."""
+
+
+def in_folder(path: str | Path) -> Path:
+    """Return the path of a file to write, or raise FileNotFoundError if its folder is not there."""
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"{path}: there is no folder {str(path.parent)!r}; make it, or save somewhere else"
+        )
+    return path
 
 
 def render(dot: str, format: str = "svg") -> bytes:

@@ -1,5 +1,8 @@
 """What silently goes wrong elsewhere is an error here that explains itself: one table."""
 
+import operator
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -168,7 +171,41 @@ def not_differentiable():
     y.backward()
 
 
+def flot32(make):
+    """Return a call of `make` with a dtype that is none."""
+    return lambda: make(dtype="flot32")
+
+
 ERRORS = [
+    *(
+        (flot32(make), TypeError, "'flot32' is no dtype.*legal are float32.*mg.float32")
+        for make in (
+            partial(mg.zeros, 3),
+            partial(mg.full, 3, 1),
+            partial(mg.eye, 3),
+            partial(mg.arange, 3),
+            partial(mg.linspace, 0, 1, 3),
+            partial(mg.randn, 3),
+            partial(mg.rand, 3),
+            partial(mg.tensor, [1.0]),
+            partial(mg.astype, mg.ones(3)),
+        )
+    ),
+    (lambda: mg.zeros(3, dtype=complex), TypeError, "no dtype of real numbers"),
+    (lambda: mg.ones(3).to("gpu"), TypeError, "'gpu' is no dtype.*no device"),
+    (lambda: mg.ones(2.5), TypeError, "ones: every size must be an integer, not 2.5"),
+    (lambda: mg.ones(2, "float64"), TypeError, "every size must be an integer, not 'float64'"),
+    (lambda: mg.randn(3, -1), mg.ShapeError, "randn: every size must be at least 0, not -1"),
+    (lambda: mg.ones(3).view(3, 1), AttributeError, r"no \.view, as PyTorch's.*\.reshape\(...\)"),
+    (lambda: mg.ones(3).cpu(), AttributeError, r'\.to\("cpu"\)'),
+    (lambda: mg.ones((2, 3)).t(), AttributeError, r"use \.T"),
+    (lambda: mg.ones(3).sun(), AttributeError, "no attribute 'sun'"),
+    (lambda: np.sin(mg.ones(3)), TypeError, r"np\.sin into an array.*mg\.sin for np\.sin.*\.numpy"),
+    (lambda: np.add.reduce(mg.ones(3)), TypeError, r"np\.add into an array"),
+    (lambda: operator.iadd(np.ones(3), mg.ones(3)), TypeError, r"np\.add into an array"),
+    (lambda: mg.ones(3).sum(dim=0), TypeError, "sum has no dim=; use axis="),
+    (lambda: mg.ones(3).mean(0, keepdim=True), TypeError, "mean has no keepdim=; use keepdims="),
+    (lambda: mg.ones(3).sum(along=0), TypeError, "unexpected keyword argument 'along'"),
     (nonscalar_backward, mg.GraphError, r"\(3,\).*\.sum\(\).*backward\(gradient\)"),
     (backward_without_graph, mg.GraphError, "no graph.*requires a gradient"),
     (backward_under_no_grad, mg.GraphError, "no_grad"),

@@ -1,5 +1,7 @@
 """Making tensors, their attributes, their text, and how they mix with NumPy and Python."""
 
+import operator
+
 import numpy as np
 import pytest
 
@@ -41,11 +43,11 @@ def test_tensor_copies():
         (mg.ones(2), np.float64(2.5), "float32"),  # a number is a number
         (mg.ones(2), np.ones(2, "float32"), "float32"),
         (mg.ones(2), np.ones(2), "float64"),  # an array of float64 is a wish
-        (mg.ones(2, "float64"), mg.ones(2), "float64"),
+        (mg.ones(2, dtype="float64"), mg.ones(2), "float64"),
         (mg.tensor([1, 2]), 2.5, "float32"),
         (mg.tensor([1, 2]), mg.ones(2), "float32"),
         (mg.tensor([1, 2]), 2, "int64"),
-        (mg.ones(2, "float16"), 2.5, "float16"),
+        (mg.ones(2, dtype="float16"), 2.5, "float16"),
         (mg.ones(2), [1.0, 2.0], "float32"),
     ],
 )
@@ -55,11 +57,41 @@ def test_promotion_makes_float64_only_from_float64(a, b, dtype):
     assert isinstance(b * a, mg.Tensor)
 
 
+OPERATORS = [
+    "add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "lt", "le", "gt", "ge",
+    "eq", "ne", "and_", "or_",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_an_array_on_the_left_of_an_operator_makes_a_tensor(name):
+    values = [True, False] if name.endswith("_") else [2.0, 3.0]
+    left, right = np.array(values), np.array(values[::-1])
+    expected = getattr(operator, name)(left, right)
+    for made in (
+        getattr(operator, name)(left, mg.tensor(right)),
+        getattr(operator, name)(mg.tensor(left), right),
+    ):
+        assert isinstance(made, mg.Tensor)
+        np.testing.assert_array_equal(made.numpy(), expected)
+    x = mg.tensor(3.0, requires_grad=True)
+    (np.float32(2) * x).backward()
+    assert x.grad.item() == 2
+
+
 def test_integers_become_float32():
     x = mg.tensor([1, 2, 4])
     assert (x / 2).dtype == "float32"
     assert mg.exp(x).dtype == "float32"
     assert x.mean().dtype == "float32"
+
+
+def test_a_shape_is_given_as_sizes_or_as_one_tuple():
+    for make in (mg.zeros, mg.ones, mg.rand, mg.randn):
+        assert [make(*shape).shape for shape in ((), (3,), (3, 2), ((3, 2),), ([3, 2],))] == [
+            (), (3,), (3, 2), (3, 2), (3, 2),
+        ]  # fmt: skip
+    assert mg.ones(2, np.int64(1)).tolist() == [[1], [1]]
 
 
 def test_attributes():

@@ -259,10 +259,29 @@ Sequential(  # 61 parameters
     (2): ReLU()
     (3): Dropout(0.5)
     (4): Block(  # 37 parameters
+      (scale): Parameter()
       (first): Linear(4, 4)  # 20 parameters
       (second): Linear(4, 4)  # 20 parameters
     )
   )
+)"""
+    )
+
+
+def test_repr_shows_the_parameters_that_a_module_holds_itself() -> None:
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            self.scale = nn.Parameter(mg.ones((3, 4)))
+            self.layer = nn.Linear(4, 2)
+            self.shift = nn.Parameter(mg.zeros(2))
+
+    assert (
+        repr(Scaled())
+        == """\
+Scaled(  # 24 parameters
+  (scale): Parameter(3, 4)
+  (shift): Parameter(2,)
+  (layer): Linear(4, 2)  # 10 parameters
 )"""
     )
 

@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 import minigrad as mg
-from minigrad import viz
+from minigrad import nn, viz
 from minigrad.node import Node
 from minigrad.tensor import Tensor
 from minigrad.viz import render
@@ -177,6 +177,10 @@ def test_explains_what_is_no_graph():
         viz.graph(loss, params)
     with pytest.raises(TypeError, match="ends in tensors, not in float"):
         viz.graph([1.0])
+    with pytest.raises(TypeError, match=r"not in Linear; .*viz.graph\(model\(x\), model\)"):
+        viz.graph(nn.Linear(2, 3))
+    with pytest.raises(FileNotFoundError, match=r"g\.svg: there is no folder '/nope'; make it"):
+        viz.graph(mg.ones(2)).save("/nope/g.svg")
 
 
 def test_no_drawing_library_is_imported_before_it_is_needed():
