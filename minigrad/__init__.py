@@ -18,7 +18,7 @@ from minigrad.creation import (
     zeros,
     zeros_like,
 )
-from minigrad.func import grad, hessian, hvp, jacobian, value_and_grad, vjp
+from minigrad.func import ggn_vp, grad, hessian, hvp, jacobian, jvp, value_and_grad, vhp, vjp
 from minigrad.mode import (
     AnomalyError,
     GraphError,
@@ -38,7 +38,8 @@ __all__ = [
     *ops.__all__,
     "AnomalyError", "DeviceError", "GraphError", "ShapeError", "Tensor", "arange", "autograd",
     "bool_", "detect_anomaly", "enable_grad", "eye", "float16", "float32", "float64", "full",
-    "grad", "hessian", "hvp", "int32", "int64", "is_grad_enabled", "jacobian", "linspace",
+    "ggn_vp", "grad", "hessian", "hvp", "int32", "int64", "is_grad_enabled", "jacobian", "jvp",
+    "linspace",
     "manual_seed", "no_grad", "ones", "ones_like", "rand", "randn", "random", "tensor", "testing",
-    "value_and_grad", "vjp", "zeros", "zeros_like",
+    "value_and_grad", "vhp", "vjp", "zeros", "zeros_like",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ feeds the same rules Tensors, and the gradient is a graph again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from minigrad import backend
@@ -18,6 +18,7 @@ from minigrad.primitive import is_finite
 from minigrad.tensor import Tensor
 
 Parent = Any  # a Node or a leaf Tensor
+Lift = Callable[[Node, Any], list[Any]]  # a node and its gradient → what its rules are given
 
 
 def backward(
@@ -97,7 +98,7 @@ def _sweep(
     useful = None if wanted is None else _useful(nodes, wanted)
     retain = create_graph if retain_graph is None else retain_graph
     with enable_grad() if create_graph else no_grad():
-        _run(nodes, gradients, wanted, useful, retain, create_graph)
+        _run(nodes, gradients, wanted, useful, retain, _tensors if create_graph else _arrays)
     reached = [leaf for leaf in leaves if id(leaf) in gradients]
     for leaf in reached:
         if leaf.hooks:
@@ -111,7 +112,7 @@ def _run(
     wanted: set[int] | None,
     useful: set[int] | None,
     retain: bool,
-    create_graph: bool,
+    lift: Lift,
 ) -> None:
     """Pull the gradient through every node, the newest first; each is freed when it is done."""
     for node in nodes:
@@ -120,17 +121,13 @@ def _run(
             continue
         g = gradients[key] if wanted is not None and key in wanted else gradients.pop(key)
         if node.hooks:
-            g = _hooked(node.hooks, g, create_graph)
+            g = _hooked(node.hooks, g, lift is _tensors)
             if wanted is not None and key in wanted:
                 gradients[key] = g
         node.check()
-        op, parents, params = node.op, node.parents, node.params
-        values = node.values
-        if create_graph:
-            values = [_handle(v, p) for v, p in zip(values, parents, strict=True)]
-        out = node.out if not create_graph or node.out is None else Tensor.of(node.out, node)
-        frame = [g, out, values, 0] if op.variadic else [g, out, *values]
-        for i, parent in enumerate(parents):
+        op, params = node.op, node.params
+        frame = lift(node, g)
+        for i, parent in enumerate(node.parents):
             if parent is None or (useful is not None and id(parent) not in useful):
                 continue
             rule = op.rules[0 if op.variadic else i]
@@ -143,11 +140,38 @@ def _run(
                 continue
             if mode.anomaly:
                 _inspect(node, i, pulled)
-            if not create_graph and type(parent) is not Node and _owner(pulled) is _owner(g):
+            if lift is _arrays and type(parent) is not Node and _owner(pulled) is _owner(g):
                 pulled = pulled.copy()  # a leaf's gradient is nobody else's memory
             _add(gradients, parent, pulled)
         if not retain:
             node.free()
+
+
+def _arrays(node: Node, g: Any) -> list[Any]:
+    """Return the frame of arrays: nothing is wrapped and nothing recorded."""
+    return [g, node.out, node.values, 0] if node.op.variadic else [g, node.out, *node.values]
+
+
+def _tensors(node: Node, g: Any) -> list[Any]:
+    """Return the frame of Tensors: what is computed from them is recorded."""
+    values = [_handle(v, p) for v, p in zip(node.values, node.parents, strict=True)]
+    out = None if node.out is None else Tensor.of(node.out, node)
+    return [g, out, values, 0] if node.op.variadic else [g, out, *values]
+
+
+def pull(roots: list[Tensor], target: Tensor, seeds: list[Any], create_graph: bool) -> Any:
+    """Return the gradient of a leaf as the sweep leaves it: what the seeds are, arrays say."""
+    gradients: dict[int, Any] = {}
+    for root, seed in zip(roots, seeds, strict=True):
+        if root.requires_grad:
+            _add(gradients, root if root.node is None else root.node, seed)
+    nodes, _ = _reach(roots)
+    wanted = {id(target)}
+    lift = _tensors if create_graph else _arrays
+    with enable_grad() if create_graph else no_grad():
+        _run(nodes, gradients, wanted, _useful(nodes, wanted), create_graph, lift)
+    found = gradients.get(id(target))
+    return target.data if found is None and not create_graph else target if found is None else found
 
 
 def _tensor(value: Any) -> Tensor:

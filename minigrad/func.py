@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from minigrad import autograd
+from minigrad import autograd, forward
 from minigrad.creation import zeros, zeros_like
 from minigrad.mode import GraphError, ShapeError, enable_grad, mode
 from minigrad.ops import reshape, stack
@@ -185,26 +185,125 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     return value if outer else tree_map(lambda y: y.detach(), value), pull
 
 
-def hvp(f: Callable[..., Tensor], primals: Any, vectors: Any) -> Any:
+def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
+    """Return ``f(*primals)`` and J v, how fast the value changes along the tangents v.
+
+    The tangents have the structure and shapes of the primals, the second result those of the
+    value. Forward mode, over the recorded graph: a rule is read as the partial derivative, the
+    linear map or the product that it states; the transpose of the transpose where a rule is a
+    vector-Jacobian product. Both results are graphs themselves under the conditions of
+    `value_and_grad`, and if a tangent requires a gradient.
+
+    Raises ShapeError for tangents that do not fit.
+    """
+    if not isinstance(primals, (tuple, list)):
+        primals, tangents = (primals,), (tangents,)
+    recording = mode.recording
+    with enable_grad():
+        variables = tree_map(_variable, list(primals))
+        value = f(*variables)
+    outputs, inputs = tree_leaves(value), tree_leaves(variables)
+    vectors = _vectors(variables, list(tangents), "jvp")
+    outer = recording and (_reaches_out(outputs, inputs) or any(v.requires_grad for v in vectors))
+    seeds = [v if outer else v.data for v in vectors]
+    found = forward.jvp(outputs, inputs, seeds, create_graph=outer)
+    pushed = [
+        zeros_like(y) if t is None else autograd._tensor(t)
+        for y, t in zip(outputs, found, strict=True)
+    ]
+    value = value if outer else tree_map(lambda y: y.detach(), value)
+    return value, _like(value, pushed)
+
+
+def hvp(
+    f: Callable[..., Tensor],
+    primals: Any,
+    vectors: Any,
+    order: str = "forward-over-reverse",
+) -> Any:
     """Return the Hessian-vector product H v of a scalar function, one part for each primal.
 
     `primals` is a tuple or list of the arguments of f, and the result a tuple; anything else is the
     only argument, and the result is its part alone: ``hvp(f, x, v)`` is ``hvp(f, (x,), (v,))[0]``.
-    The vectors have the structure and shapes of the primals. Reverse over reverse: the gradient's
-    graph is built once and differentiated along v, at the cost of a few gradients; H is never
-    formed. The products are graphs themselves under the conditions of `value_and_grad`.
+    The vectors have the structure and shapes of the primals; H is never formed. With ``order``
+    "forward-over-reverse" the gradient is differentiated along v while it is computed (Pearlmutter
+    1994, Fast exact multiplication by the Hessian, Neural Computation 6); with
+    "reverse-over-reverse" the gradient's graph is built, and its product with v differentiated.
+    The results are equal up to rounding, and the first is faster. The products are graphs
+    themselves under the conditions of `value_and_grad`.
 
     Raises GraphError if f does not return a Tensor of one element, ShapeError for vectors that do
-    not fit.
+    not fit, ValueError for another order.
     """
+    if order == "forward-over-reverse":
+        return _product(f, None, primals, vectors, "hvp")
+    if order == "reverse-over-reverse":
+        return _double_reverse(f, primals, vectors, "hvp")
+    raise ValueError(
+        f"hvp: order={order!r}; legal are 'forward-over-reverse' and 'reverse-over-reverse'"
+    )
+
+
+def vhp(f: Callable[..., Tensor], primals: Any, vectors: Any) -> Any:
+    """Return vᵀ H, which is H v, since H is symmetric, by reverse over reverse; see `hvp`."""
+    return _double_reverse(f, primals, vectors, "vhp")
+
+
+def ggn_vp(
+    f: Callable[..., Tensor],
+    loss: Callable[[Tensor], Tensor],
+    primals: Any,
+    vectors: Any,
+) -> Any:
+    """Return the Gauss–Newton product Jᵀ H_L J v, one part for each primal.
+
+    J is the Jacobian of ``f(*primals)``, a Tensor such as the logits or residuals, and H_L the
+    Hessian of ``loss`` of it, a Tensor of one element. The matrix is positive semidefinite where
+    the loss is convex. For the likelihood losses in their natural parameters (the cross-entropy of
+    logits, half the squared error) it is the Fisher matrix (Martens 2020, New insights and
+    perspectives on the natural gradient method, JMLR 21). Errors and graphs are those of `hvp`.
+    """
+    return _product(f, loss, primals, vectors, "ggn_vp")
+
+
+def _product(
+    f: Callable[..., Tensor],
+    loss: Callable[[Tensor], Tensor] | None,
+    primals: Any,
+    vectors: Any,
+    operation: str,
+) -> Any:
+    """Return the product of H, or with `loss` of the Gauss–Newton matrix, with vectors."""
     if not isinstance(primals, (tuple, list)):
-        return hvp(f, (primals,), (vectors,))[0]
+        return _product(f, loss, (primals,), (vectors,), operation)[0]
     recording = mode.recording
     with enable_grad():
         variables = tree_map(_variable, list(primals))
         inputs = tree_leaves(variables)
-        seeds = _vectors(variables, list(vectors), "hvp")
-        value = _scalar(f(*variables), "hvp", "reduce it, with .sum() or .mean()")
+        seeds = _vectors(variables, list(vectors), operation)
+        outputs = f(*variables)
+        value = outputs if loss is None else loss(outputs)
+        value = _scalar(value, operation, "reduce it, with .sum() or .mean()")
+    outer = recording and (_reaches_out([value], inputs) or any(v.requires_grad for v in seeds))
+    if not value.requires_grad or (loss is not None and not outputs.requires_grad):
+        found = [zeros_like(x) for x in inputs]
+    elif loss is None:
+        found = forward.Curvature(value, inputs, create_graph=outer).hvp(seeds)
+    else:
+        found = forward.Curvature(value, inputs, outputs, create_graph=outer).ggn_vp(seeds)
+    return tuple(_like(list(primals), found))
+
+
+def _double_reverse(f: Callable[..., Tensor], primals: Any, vectors: Any, operation: str) -> Any:
+    """Return H v as the gradient of the gradient's product with v."""
+    if not isinstance(primals, (tuple, list)):
+        return _double_reverse(f, (primals,), (vectors,), operation)[0]
+    recording = mode.recording
+    with enable_grad():
+        variables = tree_map(_variable, list(primals))
+        inputs = tree_leaves(variables)
+        seeds = _vectors(variables, list(vectors), operation)
+        value = _scalar(f(*variables), operation, "reduce it, with .sum() or .mean()")
         first = _gradients([value], inputs, [None], create_graph=True)
         outer = recording and _reaches_out([*first, *seeds], inputs)
         second = _gradients(first, inputs, seeds, create_graph=outer)

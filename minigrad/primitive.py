@@ -82,6 +82,7 @@ class Primitive:
         rules: tuple[Any, ...],
         view: bool,
         shape_rule: str,
+        added: bool = False,
     ) -> None:
         signature = inspect.signature(forward)
         names = list(signature.parameters.values())[1:]
@@ -91,6 +92,7 @@ class Primitive:
         self.forward = forward
         self.kind = kind
         self.view = view
+        self.added = added  # the last input of a bilinear operation is added to the product
         self.shape_rule = shape_rule
         self.variadic = any(name.kind is name.VAR_POSITIONAL for name in names)
         self.inputs = [name.name for name in names if name.kind is not name.KEYWORD_ONLY]
@@ -266,9 +268,9 @@ def is_finite(data: Array) -> bool:
 
 
 def _definition(
-    kind: str, rules: tuple[Any, ...], view: bool, shape_rule: str
+    kind: str, rules: tuple[Any, ...], view: bool, shape_rule: str, added: bool = False
 ) -> Callable[..., Primitive]:
-    return lambda forward: Primitive(forward, kind, rules, view, shape_rule)
+    return lambda forward: Primitive(forward, kind, rules, view, shape_rule, added)
 
 
 _BROADCAST = "sizes are compared from the right, and two sizes must be equal or one of them 1"
@@ -287,9 +289,13 @@ def linear(transpose: Any, view: bool = False, shape_rule: str = "") -> Callable
     return _definition("linear", (transpose,), view, shape_rule)
 
 
-def bilinear(*transposes: Any, shape_rule: str = "") -> Callable[..., Primitive]:
-    """Define an operation linear in each of its two inputs by its two transposes."""
-    return _definition("bilinear", transposes, False, shape_rule)
+def bilinear(*transposes: Any, added: Any = None, shape_rule: str = "") -> Callable[..., Primitive]:
+    """Define an operation linear in each of its two inputs by its two transposes.
+
+    `added` is the transpose of a third input that is broadcast and added to the product.
+    """
+    rules = transposes if added is None else (*transposes, added)
+    return _definition("bilinear", rules, False, shape_rule, added is not None)
 
 
 def primitive(*rules: Any, shape_rule: str = "") -> Callable[..., Primitive]:

@@ -3,6 +3,6 @@
 Floor 2. Matrices are never formed unless asked for: all is done by products with vectors.
 """
 
-from minigrad.curvature.products import Curvature
+from minigrad.forward import Curvature
 
 __all__ = ["Curvature"]

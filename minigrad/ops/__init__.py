@@ -9,9 +9,10 @@ from minigrad.ops.indexing import *  # noqa: F403
 from minigrad.ops.linalg import *  # noqa: F403
 from minigrad.ops.reduce import *  # noqa: F403
 from minigrad.ops.shape import *  # noqa: F403
+from minigrad.tensor import Tensor
 
 __all__ = [
     *elementwise.__all__, *indexing.__all__, *linalg.__all__, *reduce.__all__, *shape.__all__,
 ]  # fmt: skip
 
-methods.attach()
+methods.attach(Tensor)

@@ -13,7 +13,7 @@ from minigrad import backend
 from minigrad.mode import ShapeError
 from minigrad.ops.elementwise import add
 from minigrad.ops.shape import _matrices, axes, flatten, shape_of, unsqueeze
-from minigrad.primitive import Array, Backend, linear
+from minigrad.primitive import Array, Backend, linear, primitive
 from minigrad.tensor import Tensor, Value
 
 __all__ = [
@@ -179,13 +179,13 @@ def split(x: Value, sizes: int | Sequence[int], axis: int = 0) -> list[Any]:
     return pieces
 
 
-@linear(lambda g, x, widths: getitem(g, _middle(x.shape, widths)))
+@primitive(lambda g, widths: getitem(g, _middle(g.shape, widths)))  # affine, if value is not 0
 def _pad(xp: Backend, x: Array, *, widths: Any, value: float) -> Array:
     return xp.pad(x, widths, constant_values=value)
 
 
 def _middle(shape: tuple[int, ...], widths: Any) -> tuple[slice, ...]:
-    return tuple(slice(low, low + n) for n, (low, _) in zip(shape, widths, strict=True))
+    return tuple(slice(low, n - high) for n, (low, high) in zip(shape, widths, strict=True))
 
 
 def pad(x: Value, widths: Any, value: float = 0.0) -> Any:

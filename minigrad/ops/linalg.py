@@ -76,16 +76,18 @@ def _rows(x: Any) -> Any:
     return x if x.ndim == 2 else x.reshape((-1, x.shape[-1]))
 
 
-@primitive(
+@bilinear(
     lambda g, weight: g @ weight,
     lambda g, x: (_rows(x).T @ _rows(g)).T,
-    lambda g: _sum(_rows(g), axis=(0,), keepdims=False),
+    added=lambda g: _sum(_rows(g), axis=(0,), keepdims=False),
     shape_rule="the last size of x and of the weight must be equal, the bias as long as the weight",
 )
 def _affine(xp: Backend, x: Array, weight: Array, bias: Array) -> Array:
     if weight.ndim != 2:
         raise ValueError("the weight is a matrix")
     out = xp.matmul(x, weight.T)
+    if isinstance(bias, (int, float)):
+        return out + bias if bias else out
     if out.dtype != bias.dtype:
         return out + bias
     out += bias

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad.ops import elementwise, indexing, linalg, reduce, shape
-from minigrad.tensor import Tensor
 
 _OPERATORS = {
     "add": elementwise.add,
@@ -95,7 +94,7 @@ def _reflected(function: Any) -> Any:
 def _method(function: Any) -> Any:
     """Return a function of the tensor; a Primitive is no function and would not bind."""
 
-    def method(self: Tensor, *arguments: Any, **keywords: Any) -> Any:
+    def method(self: Any, *arguments: Any, **keywords: Any) -> Any:
         try:
             return function(self, *arguments, **keywords)
         except TypeError:
@@ -110,7 +109,7 @@ def _method(function: Any) -> Any:
     return method
 
 
-def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
+def _array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
     """Do ``array + tensor`` as ``tensor + array`` is done; refuse NumPy's other functions."""
     name = ufunc.__name__
     if name in _UFUNCS and method == "__call__" and not keywords:
@@ -132,15 +131,15 @@ def attach_operators(cls: type) -> None:
         setattr(cls, f"__{name}__", _method(function))
 
 
-def attach() -> None:
-    """Give Tensor its operators and methods."""
-    attach_operators(Tensor)
-    Tensor.__array_ufunc__ = _array_ufunc  # type: ignore[method-assign]
-    Tensor.__getitem__ = indexing.getitem  # type: ignore[method-assign]
+def attach(cls: type) -> None:
+    """Give a class the operators and methods of a tensor."""
+    attach_operators(cls)
+    setattr(cls, "__array_ufunc__", _array_ufunc)
+    setattr(cls, "__getitem__", indexing.getitem)
     for name, function in {"T": shape.transpose, "mT": shape.mT}.items():
-        setattr(Tensor, name, property(_method(function)))
+        setattr(cls, name, property(_method(function)))
     for module, names in _METHODS.items():
         for name in names:
-            setattr(Tensor, name, _method(getattr(module, name)))
+            setattr(cls, name, _method(getattr(module, name)))
     for name, here in _ELSEWHERE.items():
-        setattr(Tensor, name, _Elsewhere(name, here))
+        setattr(cls, name, _Elsewhere(name, here))

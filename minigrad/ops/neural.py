@@ -111,7 +111,7 @@ def lecun_tanh(xp: Backend, x: Array) -> Array:
 # Cross-entropy -----------------------------------------------------------------------------------
 
 
-@primitive(lambda g, logp: g * exp(logp))
+@elementwise(lambda logp: exp(logp))
 def _residual(xp: Backend, logp: Array, *, index: Array) -> Array:
     """Return the probabilities less 1 at the flat positions `index`."""
     out = xp.ascontiguousarray(xp.exp(logp))  # so that the flat view is a view

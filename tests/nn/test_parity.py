@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import nn
+from minigrad import forward, nn
 
 torch = pytest.importorskip("torch", reason="needs the parity extra: pip install minigrad[parity]")
 tnn = torch.nn
@@ -238,7 +238,7 @@ def close(ours: Any, theirs: Any, tolerance: float) -> None:
 
 
 @pytest.mark.parametrize(("row", "shape", "training"), CASES)
-def test_values_gradients_and_hessian_vector_products(
+def test_values_gradients_and_second_order_products(
     row: Row, shape: tuple[int, ...], training: bool
 ) -> None:
     rng = np.random.default_rng(len(row.name))
@@ -260,6 +260,7 @@ def test_values_gradients_and_hessian_vector_products(
 
     inputs = [x, *ours.parameters()]
     their_inputs = [tx, *theirs.parameters()]
+    curvature = forward.Curvature(total, inputs, out)
     first = mg.autograd.grad(total, inputs, create_graph=True)
     their_first = torch.autograd.grad(their_total, their_inputs, create_graph=True)
     for mine, other in zip(first, their_first, strict=True):
@@ -269,11 +270,30 @@ def test_values_gradients_and_hessian_vector_products(
     product = sum((g * mg.tensor(v)).sum() for g, v in zip(first, vectors, strict=True))
     pairs = zip(their_first, vectors, strict=True)
     their_product = sum((g * torch.from_numpy(v)).sum() for g, v in pairs)
-    second = mg.autograd.grad(product, inputs, allow_unused=True)
-    their_second = torch.autograd.grad(their_product, their_inputs, allow_unused=True)
-    for mine, other, z in zip(second, their_second, their_inputs, strict=True):
-        mine = mg.zeros(tuple(z.shape), "float64") if mine is None else mine
-        close(mine, torch.zeros_like(z) if other is None else other, 1e-9)
+    second = mg.autograd.grad(product, inputs, retain_graph=True, allow_unused=True)
+    their_second = torch.autograd.grad(
+        their_product, their_inputs, retain_graph=True, allow_unused=True
+    )
+    their_second = [
+        torch.zeros_like(z) if other is None else other
+        for other, z in zip(their_second, their_inputs, strict=True)
+    ]
+    steps = [mg.tensor(v) for v in vectors]
+    over = curvature.hvp(steps)
+    for mine, also, other in zip(second, over, their_second, strict=True):
+        close(mg.zeros(other.shape, "float64") if mine is None else mine, other, 1e-9)
+        close(also, other, 1e-9)
+
+    # J v as the transpose of the transpose, and Jᵀ H J v with H the Hessian of `scalar`
+    seed = torch.zeros_like(expected, requires_grad=True)
+    pulled = torch.autograd.grad(expected, their_inputs, seed, create_graph=True)
+    moved = [torch.from_numpy(v) for v in vectors]
+    (tangent,) = torch.autograd.grad(pulled, seed, moved)
+    close(mg.tensor(forward.jvp([out], inputs, vectors)[0]), tangent, 1e-9)
+    bent = 2 * torch.from_numpy(weights[1]) * tangent
+    gauss_newton = torch.autograd.grad(expected, their_inputs, bent)
+    for mine, other in zip(curvature.ggn_vp(steps), gauss_newton, strict=True):
+        close(mine, other, 1e-9)
 
     for name, value in theirs.state_dict().items():  # running estimates too
         np.testing.assert_allclose(ours.state_dict()[name], value.numpy(), rtol=1e-12)

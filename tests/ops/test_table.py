@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad import forward
 from tests.ops.row import listed
 from tests.ops.table import ROWS
 
@@ -112,6 +113,52 @@ def test_derivatives_of_orders_1_2_3(row):
             assert value.item() == pytest.approx(expected, rel=1e-9, abs=1e-9 * scale)
 
     row.each(check, count=8)
+
+
+@named(SMOOTH)
+def test_forward_mode(row):
+    """J v, H v forward over reverse, and the third derivative of that, by the same oracle."""
+
+    def check(case):
+        arrays = row.inputs(case)
+        xs = [leaf(x) for x in arrays]
+        free = [x for x in xs if x.requires_grad]
+        outputs = listed(row.mg(*xs, **case.params))
+        ws = weights(row, outputs, 1)
+        vs = weights(row, free, 2)
+        directions = iter(vs)
+        steps = [next(directions) if x.requires_grad else None for x in xs]
+
+        def reference(t):
+            moved = [a if v is None else a + t * v for a, v in zip(arrays, steps, strict=True)]
+            ys = listed(row.np(*moved, **case.params))
+            return sum((w * y).sum() for w, y in zip(ws, ys, strict=True))
+
+        first, second, third = (contour(reference, order) for order in (1, 2, 3))
+        scale = 1 + max(abs(first), abs(second), abs(third))
+        pushed = forward.jvp(outputs, free, vs)
+        for y, tangent in zip(outputs, pushed, strict=True):
+            assert tangent is None or (tangent.shape, tangent.dtype) == (y.shape, y.dtype)
+        slope = sum((w * t).sum() for w, t in zip(ws, pushed, strict=True) if t is not None)
+        assert slope == pytest.approx(first, rel=1e-9, abs=1e-9 * scale)
+
+        value = total([w * y for w, y in zip(ws, outputs, strict=True)])
+        if not value.requires_grad:
+            return
+        tensors = [mg.tensor(v) for v in vs]
+        plain = forward.Curvature(value, free).hvp(tensors)
+        recorded = forward.Curvature(value, free, create_graph=True).hvp(tensors)
+        for x, a, b in zip(free, plain, recorded, strict=True):
+            assert (a.shape, a.dtype) == (b.shape, b.dtype) == (x.shape, x.dtype)
+            np.testing.assert_allclose(a.data, b.data, rtol=1e-11, atol=1e-11 * scale)
+        bend = total([h * v for h, v in zip(recorded, vs, strict=True)])
+        assert bend.item() == pytest.approx(second, rel=1e-9, abs=1e-9 * scale)
+        if bend.requires_grad:
+            last = mg.autograd.grad(bend, free, allow_unused=True)
+            twist = total([g * v for g, v in zip(last, vs, strict=True) if g is not None])
+            assert twist.item() == pytest.approx(third, rel=1e-8, abs=1e-8 * scale)
+
+    row.each(check, count=4)
 
 
 @named(SMOOTH)

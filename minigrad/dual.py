@@ -1,0 +1,196 @@
+"""Dual: a value together with its tangent, which says how fast the value changes.
+
+Floor 2. The derivative of an operation is stated once, in `ops/`. `push` reads that statement
+forward: it turns the tangents of the inputs into the tangent of the result. Operations on duals
+call it, so that a rule that is given duals returns its own derivative along the tangents.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minigrad import autograd, backend
+from minigrad.mode import GraphError, enable_grad
+from minigrad.ops import sum_to
+from minigrad.ops.methods import attach
+from minigrad.ops.shape import _expand
+from minigrad.primitive import Primitive
+from minigrad.tensor import Tensor
+
+Value = (
+    Any  # an array or a Tensor, here also what stands in for a value of which no rule reads more
+)
+# than shape and dtype
+
+
+class Dual:
+    """A value x and its tangent ẋ, of one shape and dtype.
+
+    The value is computed when it is first read. Often it never is: of a gradient's derivative along
+    a vector only the tangent is wanted, and half of the matrix products are saved.
+    """
+
+    __slots__ = ("_made", "_value", "tangent")
+    __hash__ = object.__hash__
+
+    def __init__(self, value: Value, tangent: Value, made: Any = None) -> None:
+        self._value = value
+        self._made = made  # what computes the value: an operation, its inputs and parameters
+        self.tangent = tangent
+
+    @property
+    def value(self) -> Value:
+        """The value."""
+        if self._made is not None:
+            op, inputs, params = self._made
+            self._value = op(*map(value_of, inputs), **params)
+            self._made = None
+        return self._value
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each axis."""
+        return self.tangent.shape  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype of value and tangent."""
+        return self.tangent.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.tangent.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self.tangent.size  # type: ignore[no-any-return]
+
+    def __primitive__(self, op: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        """Return the result of an operation that has this dual among its inputs."""
+        tangents = [x.tangent if type(x) is Dual else None for x in inputs]
+        rules = [op.rule(i) for i, tangent in enumerate(tangents) if tangent is not None]
+        if not any(rules):  # piecewise constant, or not differentiable
+            return op(*map(value_of, inputs), **params)
+        out = Dual(None, None, (op, inputs, params))
+        shape = None
+        if op.kind == "elementwise" and len(inputs) > 1:
+            shape = backend.cpu.broadcast_shapes(*(getattr(x, "shape", ()) for x in inputs))
+        out.tangent = push(op, inputs, out, tangents, params, shape)
+        return out
+
+
+attach(Dual)
+
+
+def value_of(x: Any) -> Any:
+    """Return the value of a dual, and anything else as it is."""
+    return x.value if type(x) is Dual else x
+
+
+def push(
+    op: Primitive,
+    inputs: Any,
+    out: Any,
+    tangents: list[Any],
+    params: dict[str, Any],
+    shape: tuple[int, ...] | None = None,
+) -> Any:
+    """Return the tangent of the result of an operation; a tangent of None is zero.
+
+    `inputs` and `out` may be duals, of which only what a rule reads is computed. The tangent is
+    expanded to `shape`, if that is given.
+    """
+    if op.kind == "linear":
+        total = op(*_filled(op, out, tangents, params), **params)
+    elif op.kind == "bilinear":
+        total = _product_rule(op, inputs, out, tangents, params)
+    elif op.kind == "elementwise":
+        total = _chain_rule(op, inputs, out, tangents, params)
+    else:
+        total = _transposed(op, inputs, out, tangents, params)
+    return total if shape is None or total.shape == shape else _expand(total, shape=shape)
+
+
+def _rule(op: Primitive, i: int) -> Any:
+    rule = op.rule(i)
+    if rule is None:
+        raise GraphError(f"{op.__name__} is not differentiable in its input {i}")
+    return rule
+
+
+def _filled(op: Primitive, out: Any, tangents: list[Any], params: dict[str, Any]) -> list[Any]:
+    """Return the tangents of a linear operation's inputs, zeros in place of None."""
+    if not any(tangent is None for tangent in tangents):
+        return tangents
+    zeros = _zeros(value_of(out), tangents)
+    return [
+        _rule(op, i)([zeros, None, None, i], params) if tangent is None else tangent
+        for i, tangent in enumerate(tangents)
+    ]
+
+
+def _product_rule(
+    op: Primitive, inputs: Any, out: Any, tangents: list[Any], params: dict[str, Any]
+) -> Any:
+    """Return B(ẋ, y) + B(x, ẏ) for an operation B(x, y), and + ż for one B(x, y) + z."""
+    added = tangents[-1] if op.added else None
+    total = None
+    for i, tangent in enumerate(tangents[:-1] if op.added else tangents):
+        if tangent is None:
+            continue
+        values = [tangent if j == i else value_of(x) for j, x in enumerate(inputs)]
+        if op.added:
+            values[-1], added = 0.0 if added is None else added, None
+        part = op(*values, **params)
+        total = part if total is None else total + part
+    return _expand(added, shape=value_of(out).shape) if total is None else total
+
+
+def _chain_rule(
+    op: Primitive, inputs: Any, out: Any, tangents: list[Any], params: dict[str, Any]
+) -> Any:
+    """Return Σ ∂f/∂x · ẋ over the inputs of an elementwise operation."""
+    total = None
+    for i, tangent in enumerate(tangents):
+        if tangent is None:
+            continue
+        rule = _rule(op, i)
+        frame = [tangent, out, *inputs]
+        for slot in rule.slots:
+            frame[slot] = value_of(frame[slot])
+        part = rule(frame, params)
+        total = part if total is None else total + part
+    return total
+
+
+def _transposed(
+    op: Primitive, inputs: Any, out: Any, tangents: list[Any], params: dict[str, Any]
+) -> Any:
+    """Return J ẋ for an operation that states g ↦ Jᵀ g: the transpose of that, which is linear."""
+    values, result = [value_of(x) for x in inputs], value_of(out)
+    record = any(isinstance(tangent, Tensor) for tangent in tangents)
+    g = Tensor.of(_zeros(result, tangents)).requires_grad_()
+    frame = [g, result, values, 0] if op.variadic else [g, result, *values]
+    roots, seeds = [], []
+    with enable_grad():
+        for i, tangent in enumerate(tangents):
+            if tangent is None:
+                continue
+            if op.variadic:
+                frame[3] = i
+            pulled = _rule(op, i)(frame, params)
+            if pulled is None:
+                continue
+            shape = tangent.shape
+            roots.append(pulled if pulled.shape == shape else sum_to(pulled, shape=shape))
+            seeds.append(tangent)
+        return autograd.pull(roots, g, seeds, record)
+
+
+def _zeros(like: Any, tangents: list[Any]) -> Any:
+    """Return an array of zeros of a value's shape and dtype, where the tangents are."""
+    tangent = next(tangent for tangent in tangents if tangent is not None)
+    xp = backend.of((tangent.data if isinstance(tangent, Tensor) else tangent,))
+    return xp.zeros(like.shape, like.dtype)

@@ -1,0 +1,226 @@
+"""The sweep forward, and products with second derivatives: forward over reverse.
+
+Floor 2. The forward sweep walks a recorded graph from the oldest node to the newest and turns
+tangents of the inputs into tangents of everything. The reverse sweep, given duals of the values and
+these tangents, returns with each gradient its derivative along them: a Hessian-vector product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from minigrad import autograd
+from minigrad.dual import Dual, push
+from minigrad.mode import GraphError, ShapeError, enable_grad, no_grad
+from minigrad.node import Node
+from minigrad.tensor import Tensor
+
+Tangents = dict[int, Any]  # the tangents of nodes and leaves, by identity
+
+
+def jvp(
+    outputs: Sequence[Tensor],
+    inputs: Sequence[Tensor],
+    tangents: Sequence[Any],
+    create_graph: bool = False,
+) -> list[Any]:
+    """Return the tangents of `outputs` for those of `inputs`: J ẋ, from the recorded graph.
+
+    Tangents have the shapes and dtypes of their tensors. They are arrays, and so are the results;
+    with `create_graph`, Tensors that can be differentiated. None says that an output does not
+    depend on the inputs.
+    """
+    nodes, _ = autograd._reach([y for y in outputs if y.requires_grad])
+    moving = {id(_source(x)): t for x, t in zip(inputs, tangents, strict=True)}
+    _sweep(nodes, moving, create_graph)
+    return [moving.get(id(_source(y))) for y in outputs]
+
+
+def _source(x: Tensor) -> Any:
+    """Return the node that made a tensor, or the leaf itself."""
+    return x if x.node is None else x.node
+
+
+def _sweep(nodes: list[Node], moving: Tangents, create_graph: bool) -> None:
+    """Push the tangents of the inputs through every node, the oldest first."""
+    with enable_grad() if create_graph else no_grad():
+        for node in reversed(nodes):
+            if id(node) in moving:
+                continue  # an input that was computed
+            tangents = [moving.get(id(parent)) for parent in node.parents]
+            if all(tangent is None for tangent in tangents):
+                continue
+            node.check()
+            out, values = _values(node, create_graph)
+            out = node if out is None else out
+            tangent = push(node.op, values, out, tangents, node.params, node.shape)
+            if tangent.dtype != node.dtype:
+                tangent = tangent.astype(node.dtype)
+            moving[id(node)] = tangent
+
+
+def _values(node: Node, create_graph: bool) -> tuple[Any, list[Any]]:
+    """Return the result and the inputs of a node, as far as they were kept."""
+    if not create_graph:
+        return node.out, node.values
+    frame = autograd._tensors(node, None)
+    return frame[1], frame[2] if node.op.variadic else frame[2:]
+
+
+class Curvature:
+    """The second derivatives of a recorded loss, as products with vectors.
+
+    - ``loss``: a Tensor of one element with its graph, which is kept as long as this object;
+    - ``inputs``: the tensors to differentiate by;
+    - ``outputs``: the tensor that cuts the graph in two, for Gauss–Newton products: logits, say;
+    - ``create_graph``: give products that can be differentiated once more.
+
+    Vectors and results are lists, one Tensor of the input's shape and dtype for each input. Every
+    product is one sweep forward and one back; the gradient is computed once, with the first.
+    The inputs must not change in between: the graph refuses to be used then.
+
+    Raises GraphError for a loss of more than one element, a loss without a graph, and for gradient
+    hooks in the graph, of which no derivative is known.
+    """
+
+    def __init__(
+        self,
+        loss: Tensor,
+        inputs: Sequence[Tensor],
+        outputs: Tensor | None = None,
+        create_graph: bool = False,
+    ) -> None:
+        self.loss = loss
+        self.inputs = list(inputs)
+        self.create_graph = create_graph
+        self._seed = autograd._seed(loss, None, create_graph)
+        reached, leaves = autograd._reach([loss])
+        if any(node.hooks for node in reached) or any(leaf.hooks for leaf in leaves):
+            raise GraphError(
+                "a gradient hook has no second derivative; remove the hooks, or differentiate the "
+                "gradient: mg.autograd.grad(…, create_graph=True)"
+            )
+        self._wanted = {id(_source(x)) for x in self.inputs}
+        self._useful = autograd._useful(reached, self._wanted)
+        self._nodes = [node for node in reached if id(node) in self._useful]  # the newest first
+        self._read = _read(self._nodes, set())
+        self._gradients: dict[int, Any] = {}  # the gradients of the nodes, from the first sweep
+        self.outputs = outputs
+        if outputs is not None:
+            self._cut(outputs)
+
+    def _cut(self, outputs: Tensor) -> None:
+        """Split the graph into what `outputs` was computed from, and the rest."""
+        if id(_source(outputs)) not in self._useful:
+            raise GraphError(
+                "the outputs lie not between the inputs and the loss; return the very tensor that "
+                "the loss was computed from"
+            )
+        inner = {id(node) for node in autograd._reach([outputs])[0]}
+        self._inner = [node for node in self._nodes if id(node) in inner]
+        self._outer = [node for node in self._nodes if id(node) not in inner]
+        self._read_outside = _read(self._nodes, inner)
+
+    def gradient(self) -> list[Tensor]:
+        """Return the gradient of the loss."""
+        lift = autograd._tensors if self.create_graph else autograd._arrays
+
+        def keep(node: Node, g: Any) -> list[Any]:
+            self._gradients[id(node)] = g
+            return lift(node, g)
+
+        gradients = self._back(self._nodes, {id(_source(self.loss)): self._seed}, keep)
+        return self._collect(gradients)
+
+    def hvp(self, vectors: Sequence[Any]) -> list[Tensor]:
+        """Return H v, the product of the loss's Hessian with a vector."""
+        moving = self._push(vectors, self._read)
+        gradients = self._back(
+            self._nodes, {id(_source(self.loss)): self._seed}, self._dual(moving)
+        )
+        return self._collect(_tangents(gradients))
+
+    def ggn_vp(self, vectors: Sequence[Any]) -> list[Tensor]:
+        """Return G v = Jᵀ H_L J v: J is the Jacobian of `outputs`, H_L the Hessian of the rest.
+
+        What the loss depends on otherwise, such as a penalty, enters with its exact Hessian. For
+        the likelihood losses (cross-entropy of logits, squared error) G is the Fisher matrix. See
+        Schraudolph 2002, Fast curvature matrix-vector products, Neural Computation 14.
+        """
+        if self.outputs is None:
+            raise GraphError("a Gauss–Newton product needs `outputs`, the tensor between J and H_L")
+        moving = self._push(vectors, self._read_outside)
+        seed = {id(_source(self.loss)): self._seed}
+        gradients = _tangents(self._back(self._outer, seed, self._dual(moving)))
+        lift = autograd._tensors if self.create_graph else autograd._arrays
+        return self._collect(self._back(self._inner, gradients, lift))
+
+    def _push(self, vectors: Sequence[Any], read: set[int]) -> Tangents:
+        """Return the tangents of all nodes that are read, for those of the inputs."""
+        moving: Tangents = {}
+        for x, v in zip(self.inputs, vectors, strict=True):
+            if v.shape != x.shape:
+                raise ShapeError(f"a vector of shape {v.shape} for a tensor of shape {x.shape}")
+            moving[id(_source(x))] = (
+                v.data if isinstance(v, Tensor) and not self.create_graph else v
+            )
+        _sweep([node for node in self._nodes if id(node) in read], moving, self.create_graph)
+        return moving
+
+    def _back(self, nodes: list[Node], gradients: dict[int, Any], lift: autograd.Lift) -> Any:
+        """Run the reverse sweep over some of the nodes."""
+        with enable_grad() if self.create_graph else no_grad():
+            autograd._run(nodes, gradients, self._wanted, self._useful, True, lift)
+        return gradients
+
+    def _dual(self, moving: Tangents) -> autograd.Lift:
+        """Return what gives the rules duals of the values that have a tangent."""
+
+        def lift(node: Node, g: Any) -> list[Any]:
+            known = self._gradients.get(id(node))
+            if known is None:
+                known = self._gradients[id(node)] = g.value if type(g) is Dual else g
+            if type(g) is Dual:
+                g = Dual(known, g.tangent)
+            out, kept = _values(node, self.create_graph)
+            if out is not None and id(node) in moving:
+                out = Dual(out, moving[id(node)])
+            values = [
+                Dual(value, moving[id(parent)])
+                if id(parent) in moving and node.values[i] is not parent
+                else value
+                for i, (value, parent) in enumerate(zip(kept, node.parents, strict=True))
+            ]
+            return [g, out, values, 0] if node.op.variadic else [g, out, *values]
+
+        return lift
+
+    def _collect(self, gradients: dict[int, Any]) -> list[Tensor]:
+        """Return the results for the inputs, zeros where the loss does not depend on one."""
+        results = []
+        for x in self.inputs:
+            found = gradients.get(id(_source(x)))
+            results.append(Tensor.of(x.data * 0) if found is None else autograd._tensor(found))
+        return results
+
+
+def _read(nodes: list[Node], inner: set[int]) -> set[int]:
+    """Return the nodes whose tangents the reverse sweep's rules read, or that those depend on.
+
+    `nodes` are given the newest first. Rules of `inner` nodes read no tangent.
+    """
+    read: set[int] = set()
+    for node in nodes:
+        outside = id(node) not in inner
+        if outside and node.out is not None:
+            read.add(id(node))
+        for value, parent in zip(node.values, node.parents, strict=True):
+            if type(parent) is Node and (id(node) in read or (outside and value is not parent)):
+                read.add(id(parent))
+    return read
+
+
+def _tangents(gradients: dict[int, Any]) -> dict[int, Any]:
+    """Return the tangents of the gradients that have one."""
+    return {key: g.tangent for key, g in gradients.items() if type(g) is Dual}
