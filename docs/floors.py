@@ -32,7 +32,7 @@ FLOORS = [
     ),
     (
         2,
-        "calculus",
+        "functions",
         [
             ("testing.py", "checks by finite differences"),
             "→",
@@ -41,7 +41,12 @@ FLOORS = [
             ("func.py", "gradients, Hessians, H·v"),
             "→",
             ("forward.py", "the sweep forward, H·v"),
-            "→",
+        ],
+    ),
+    (
+        2,
+        "calculus",
+        [
             ("dual.py", "a value and its tangent"),
             "→",
             ("autograd.py", "the sweep back"),
