@@ -2,7 +2,7 @@
 
 f(x, y) = (1 - x)² + 100 (y - x²)² has its minimum, 0, at (1, 1); f is 1 at the bend of the valley,
 the origin. The learning rates are tuned by hand for this function: this shows that each method
-works, not which is best.
+works, not which is best. Second-order methods find their steps themselves, from 1.
 """
 
 import minigrad as mg
@@ -43,10 +43,10 @@ start = rosenbrock(mg.tensor([-1.2, 1.0])).item()
 print(f"at the start f = {start:.1f}; after {STEPS} steps:")
 results = {}
 for name, method in optim.METHODS.items():
-    p = descend(method, RATES[name])
+    lr = RATES.get(name, 1.0)
+    p = descend(method, lr)
     results[name] = rosenbrock(p).item()
     x, y = p.tolist()
-    print(f"{name:>9}  lr {RATES[name]:<6g}  f = {results[name]:.1e}  at ({x:.4f}, {y:.4f})")
+    print(f"{name:>9}  lr {lr:<6g}  f = {results[name]:.1e}  at ({x:.4f}, {y:.4f})")
 
-assert set(results) == set(RATES)
 assert max(results.values()) < 1

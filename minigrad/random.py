@@ -5,6 +5,7 @@ Floor 1. Initializers, dropout and shuffling draw from here, so that `manual_see
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from minigrad import backend
@@ -39,3 +40,20 @@ def get_state() -> dict[str, Any]:
 def set_state(state: dict[str, Any]) -> None:
     """Restore the CPU's generator to a state that `get_state` returned."""
     generator("cpu").bit_generator.state = state
+
+
+def snapshot() -> Callable[[], None]:
+    """Return a function that winds every generator back to where it stands now, again and again.
+
+    A generator on a device whose state cannot be read is started anew instead, from a seed that is
+    drawn now: what it gives next is then the same each time.
+    """
+    seeds = {name: int(generator("cpu").integers(2**63)) for name in _generators if name != "cpu"}
+    state = get_state()
+
+    def rewind() -> None:
+        set_state(state)
+        for name, seed in seeds.items():
+            _generators[name] = backend.get(name).generator(seed)
+
+    return rewind

@@ -31,6 +31,16 @@ from minigrad.optim.schedules import (
     SequentialLR,
     StepLR,
 )
+from minigrad.optim.second_order import (
+    LBFGS,
+    Armijo,
+    ClosureError,
+    Fixed,
+    Nonmonotone,
+    Report,
+    SecondOrder,
+    StrongWolfe,
+)
 
 METHODS: dict[str, type[Optimizer]] = {
     "sgd": SGD,
@@ -44,13 +54,15 @@ METHODS: dict[str, type[Optimizer]] = {
     "adamax": Adamax,
     "amsgrad": AMSGrad,
     "nadam": NAdam,
+    "lbfgs": LBFGS,
 }
 
 __all__ = [
-    "EMA", "METHODS", "NAG", "SGD", "AMSGrad", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax",
-    "ChainedScheduler", "ConstantLR", "CosineAnnealingLR", "ExponentialLR", "HyperparameterError",
-    "InverseSqrtLR", "LambdaLR", "LinearLR", "LinearWarmup", "Momentum", "MultiStepLR", "NAdam",
-    "OneCycleLR", "Optimizer", "PolynomialLR", "RMSprop", "ReduceLROnPlateau", "Schedule",
-    "SequentialLR", "StepLR", "clip_grad_norm_", "clip_grad_norm_per_parameter_",
+    "AMSGrad", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Armijo", "ChainedScheduler",
+    "ClosureError", "ConstantLR", "CosineAnnealingLR", "EMA", "ExponentialLR", "Fixed",
+    "HyperparameterError", "InverseSqrtLR", "LBFGS", "LambdaLR", "LinearLR", "LinearWarmup",
+    "METHODS", "Momentum", "MultiStepLR", "NAG", "NAdam", "Nonmonotone", "OneCycleLR", "Optimizer",
+    "PolynomialLR", "RMSprop", "ReduceLROnPlateau", "Report", "SGD", "Schedule", "SecondOrder",
+    "SequentialLR", "StepLR", "StrongWolfe", "clip_grad_norm_", "clip_grad_norm_per_parameter_",
     "clip_grad_value_",
 ]  # fmt: skip

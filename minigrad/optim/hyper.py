@@ -39,6 +39,11 @@ def _flag(value: Any) -> bool:
     return isinstance(value, bool)
 
 
+def _count(value: Any) -> bool:
+    return isinstance(value, numbers.Integral) and number(value) and int(value) >= 1
+
+
+_COUNT = (_count, "an integer ≥ 1")
 _FLAG = (_flag, "True or False")
 _NOT_NEGATIVE = (not_negative, "a finite number ≥ 0")
 _FRACTION = (_fraction, "a number in [0, 1)")
@@ -62,11 +67,14 @@ _LEGAL: dict[str, tuple[Callable[[Any], bool], str]] = {
     "eps": _NOT_NEGATIVE,
     "eps_inside_max": _FLAG,
     "eps_inside_sqrt": _FLAG,
+    "freeze_random": _FLAG,
+    "history_size": _COUNT,
     "initial_accumulator_value": _NOT_NEGATIVE,
     "initial_lr": _NOT_NEGATIVE,
     "l1": _NOT_NEGATIVE,
     "lr": _NOT_NEGATIVE,
     "lr_decay": _NOT_NEGATIVE,
+    "max_iter": _COUNT,
     "maximize": _FLAG,
     "momentum": _PORTION,
     "momentum_decay": (
@@ -81,10 +89,13 @@ _LEGAL: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 
 def plain(value: Any) -> Any:
-    """Return numbers as Python's, so that a NumPy scalar cannot turn float32 into float64."""
+    """Return numbers as Python's, so that a NumPy scalar cannot turn float32 into float64.
+
+    What is no number, such as a step rule, stays as it is.
+    """
     if isinstance(value, (tuple, list)):
         return tuple(map(plain, value))
-    if isinstance(value, (bool, str)) or value is None:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
         return value
     return int(value) if isinstance(value, numbers.Integral) else float(value)
 

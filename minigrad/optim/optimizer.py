@@ -57,8 +57,20 @@ class Optimizer:
     class_defaults: ClassVar[dict[str, Any]] = {}
 
     def __init_subclass__(cls, **defaults: Any) -> None:
-        """Read the formula's signature."""
+        """Read the formula's signature, and write the class's own."""
         super().__init_subclass__()
+        cls._read(defaults)
+        keywords = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=value)
+            for name, value in cls.class_defaults.items()
+        ]
+        keywords[0] = keywords[0].replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        params = inspect.Parameter("params", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        cls.__signature__ = inspect.Signature([params, *keywords])  # type: ignore[attr-defined]
+
+    @classmethod
+    def _read(cls, defaults: dict[str, Any]) -> None:
+        """Read state and hyperparameters off the formula's signature."""
         rest = list(inspect.signature(cls.update).parameters.values())[3:]
         empty = inspect.Parameter.empty
         positional = [x for x in rest if x.kind is x.POSITIONAL_OR_KEYWORD]
@@ -70,13 +82,6 @@ class Optimizer:
         cls.hyper_names = tuple(hyper)
         shared = {"weight_decay": 0.0, "decoupled": False, "l1": 0.0, "maximize": False}
         cls.class_defaults = {**hyper, **shared, **defaults}
-        keywords = [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=value)
-            for name, value in cls.class_defaults.items()
-        ]
-        keywords[0] = keywords[0].replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        params = inspect.Parameter("params", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        cls.__signature__ = inspect.Signature([params, *keywords])  # type: ignore[attr-defined]
 
     def __init__(self, params: Iterable[Any], lr: float | None = None, **hyper: Any) -> None:
         given = hyper if lr is None else {"lr": lr, **hyper}

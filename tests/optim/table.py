@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from minigrad import optim
+
 NO_TORCH = "needs the parity extra: pip install minigrad[parity]"
 
 
@@ -289,3 +291,8 @@ ROWS = [
 ]  # fmt: skip
 
 NAMES = [row.name for row in ROWS]
+FIRST_ORDER = {
+    name: method
+    for name, method in optim.METHODS.items()
+    if not issubclass(method, optim.SecondOrder)  # those are in test_second_order.py
+}

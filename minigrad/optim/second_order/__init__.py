@@ -1,0 +1,18 @@
+"""Methods that go down along a direction, on values, gradients and Hessian-vector products."""
+
+from minigrad.optim.second_order.descent import Report, SecondOrder
+from minigrad.optim.second_order.objective import ClosureError, Objective
+from minigrad.optim.second_order.quasi_newton import LBFGS
+from minigrad.optim.second_order.step_rules import (
+    Armijo,
+    Fixed,
+    Nonmonotone,
+    Rule,
+    Step,
+    StrongWolfe,
+)
+
+__all__ = [
+    "LBFGS", "Armijo", "ClosureError", "Fixed", "Nonmonotone", "Objective", "Report", "Rule",
+    "SecondOrder", "Step", "StrongWolfe",
+]  # fmt: skip
