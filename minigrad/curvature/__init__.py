@@ -3,6 +3,7 @@
 Floor 2. Matrices are never formed unless asked for: all is done by products with vectors.
 """
 
+from minigrad.curvature.lanczos import lanczos, tridiagonal
 from minigrad.forward import Curvature
 
-__all__ = ["Curvature"]
+__all__ = ["Curvature", "lanczos", "tridiagonal"]
