@@ -4,6 +4,16 @@ Floor 2. Matrices are never formed unless asked for: all is done by products wit
 """
 
 from minigrad.curvature.lanczos import lanczos, tridiagonal
+from minigrad.curvature.operators import (
+    FisherOperator,
+    GaussNewtonOperator,
+    HessianOperator,
+    LinearOperator,
+    as_operator,
+)
 from minigrad.forward import Curvature
 
-__all__ = ["Curvature", "lanczos", "tridiagonal"]
+__all__ = [
+    "Curvature", "FisherOperator", "GaussNewtonOperator", "HessianOperator", "LinearOperator",
+    "as_operator", "lanczos", "tridiagonal",
+]  # fmt: skip

@@ -23,7 +23,7 @@ def lanczos(matvec: Matvec, start: Array, steps: int) -> tuple[Array, Array, Arr
     of n numbers given as `start`; Q has b's dtype and device. α and β are float64 arrays in host
     memory, m numbers each: ``A Q = Q T + β[-1] q eₘᵀ``, so T (see `tridiagonal`) has β[:-1] beside
     its diagonal, and ``β[-1]`` is the norm of what is left over. The cost is `steps` products,
-    (m + 1) n numbers of memory, and 8 n m² flops for orthogonality: every new vector is made
+    (m + 1) n numbers of memory, and 4 n m² flops for orthogonality: every new vector is made
     orthogonal to all before it, twice, so that T has no spurious copies of eigenvalues (Parlett
     1980, The symmetric eigenvalue problem, chapter 13).
 
