@@ -1,0 +1,183 @@
+"""Conjugate gradients for A x = b, A given as products: the inner loop of Newton's methods.
+
+One text for all of them: truncated early, out of directions of negative curvature, to the boundary
+of a trust region, with iterates kept for backtracking. Arrays of either backend. Not here: what A
+is (`newton.py`, `hessian_free.py`), Krylov bases (`minigrad.curvature.lanczos`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from minigrad import backend
+from minigrad.backend import Array
+
+Product = Callable[[Array], Array]  # v ↦ A v, or r ↦ M⁻¹ r
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What conjugate gradients found.
+
+    - ``x``: the solution, as far as it went; ``iterations``: products with A spent on it (one more
+      if it did not start from 0);
+    - ``model``: q(x) = ½ xᵀA x − bᵀx, which conjugate gradients lower with every iteration;
+    - ``residual``: ‖b − A x‖, of the recursion;
+    - ``status``: "residual" or "progress" (small enough), "boundary", "negative curvature",
+      "max_iter", or "not finite" (a product was not);
+    - ``negative``: the direction d with dᵀA d ≤ 0 where one was met, else None;
+    - ``iterates``: those kept on the way, the last one being x.
+    """
+
+    x: Array
+    iterations: int
+    model: float
+    residual: float
+    status: str
+    negative: Array | None = None
+    iterates: list[Array] = field(default_factory=list)
+
+
+def conjugate_gradients(
+    product: Product,
+    b: Array,
+    *,
+    x0: Array | None = None,
+    preconditioner: Product | None = None,
+    tol: float = 1e-5,
+    progress: float | None = None,
+    radius: float | None = None,
+    max_iter: int | None = None,
+    keep: float | None = None,
+) -> Solution:
+    """Solve A x = b approximately, A symmetric and given as a product, from x0 (default 0).
+
+    It ends at the first of these:
+
+    - ‖b − A x‖ ≤ `tol`·‖b‖;
+    - `progress` ε: i > k, q(xᵢ) < 0 and (q(xᵢ) − q(xᵢ₋ₖ))/q(xᵢ) < kε, k = max(10, i/10): Martens
+      2010, Deep learning via Hessian-free optimization, whose ε is 5e-4;
+    - `radius`: where the path leaves ‖x‖ ≤ radius it is cut there; along a direction of negative
+      curvature it is followed that far (Steihaug 1983, SIAM J. Numer. Anal. 20; Toint 1981). With
+      a preconditioner M the norm is √(xᵀM x). Starts from 0;
+    - dᵀA d ≤ 0 without a radius: x is what was found before, 0 if it is the first direction;
+    - `max_iter` iterations, default 2n: rounding may cost more than n.
+
+    `preconditioner` is r ↦ M⁻¹r, M symmetric and positive definite. `keep` γ > 1 keeps the iterates
+    ⌈γʲ⌉, j = 0, 1, …: few, and ever sparser (Martens' γ is 1.3).
+
+    An iteration is one product and 10n flops, on a GPU with three transfers of a number.
+
+    Raises ValueError for a radius and an x0.
+    """
+    if radius is not None and x0 is not None:
+        raise ValueError("conjugate_gradients: with a radius it starts from 0; leave out x0")
+    dot = _dot(b)
+    limit = 2 * b.size if max_iter is None else max_iter
+    x, r = b * 0, b
+    spent = 0
+    if x0 is not None:
+        x, r, spent = x0, b - product(x0), 1
+    goal = tol * math.sqrt(dot(b, b))
+    z = r if preconditioner is None else preconditioner(r)
+    rz = dot(r, z)
+    size = math.sqrt(rz if preconditioner is None else dot(r, r))
+    d, models, kept, following = z, [_model(dot, x, r, b)], [], 1.0
+    inside = Ball(radius, rz)
+    status, negative = "max_iter", None
+    if not math.isfinite(size) or not math.isfinite(rz):
+        return Solution(x, spent, 0.0, size, "not finite")
+    i = 0
+    while size > goal and i < limit:
+        a = product(d)
+        curvature = dot(d, a)
+        if not math.isfinite(curvature):
+            status = "not finite"
+            break
+        i += 1
+        alpha = rz / curvature if curvature > 0 else math.inf
+        cut = inside.reach(alpha)
+        if cut is None and alpha == math.inf:
+            status, negative = "negative curvature", d
+            break
+        length = alpha if cut is None else cut
+        x, r = x + length * d, r - length * a
+        models.append(_model(dot, x, r, b))
+        if keep is not None and i >= following:
+            kept.append(x)
+            while math.ceil(following) <= i:
+                following *= keep
+        if cut is not None:
+            status = "boundary" if curvature > 0 else "negative curvature"
+            negative = d if curvature <= 0 else None
+            break
+        z = r if preconditioner is None else preconditioner(r)
+        before, rz = rz, dot(r, z)
+        size = math.sqrt(rz if preconditioner is None else dot(r, r))
+        if progress is not None and _stalls(models, progress):
+            status = "progress"
+            break
+        d = z + rz / before * d
+        inside.turn(alpha, rz / before, rz)
+    if status == "max_iter" and size <= goal:
+        status = "residual"
+    if keep is not None and (not kept or kept[-1] is not x):
+        kept.append(x)
+    return Solution(x, spent + i, models[-1], size, status, negative, kept)
+
+
+class Ball:
+    """The trust region ‖x‖ ≤ radius and how the iterates lie in it, by recursion of their norms.
+
+    xᵀx, xᵀd and dᵀd in the norm of the preconditioner, without a product with it: Conn, Gould and
+    Toint 2000, Trust-region methods, section 7.5.1.
+    """
+
+    def __init__(self, radius: float | None, rz: float) -> None:
+        self.radius = radius
+        self.xx, self.xd, self.dd = 0.0, 0.0, rz
+
+    def reach(self, alpha: float) -> float | None:
+        """Return the length at which x + length·d leaves the ball, None if not before `alpha`."""
+        if self.radius is None:
+            return None
+        if alpha < math.inf:
+            ahead = self.xx + 2 * alpha * self.xd + alpha * alpha * self.dd
+            if ahead < self.radius**2:
+                return None
+        room = max(self.radius**2 - self.xx, 0.0)
+        root = math.sqrt(self.xd * self.xd + self.dd * room)
+        return room / (self.xd + root) if self.xd > 0 else (root - self.xd) / self.dd
+
+    def turn(self, alpha: float, beta: float, rz: float) -> None:
+        """Move x by alpha·d, and turn to the next direction z + beta·d."""
+        self.xx += 2 * alpha * self.xd + alpha * alpha * self.dd
+        self.xd = beta * (self.xd + alpha * self.dd)
+        self.dd = rz + beta * beta * self.dd
+
+
+def _dot(b: Array) -> Callable[[Array, Array], float]:
+    """Return aᵀb as a function to a Python float, infinite without a warning on overflow."""
+    xp = backend.of((b,))
+
+    def dot(u: Array, v: Array) -> float:
+        with backend.cpu.errstate(all="ignore"):
+            return float(xp.dot(u, v))
+
+    return dot
+
+
+def _model(dot: Callable[[Array, Array], float], x: Array, r: Array, b: Array) -> float:
+    """Return q(x) = ½ xᵀA x − bᵀx from the residual r = b − A x."""
+    return -0.5 * dot(x, r + b)
+
+
+def _stalls(models: list[float], epsilon: float) -> bool:
+    """Say whether the model's progress over the last k iterations is below epsilon for each."""
+    i = len(models) - 1
+    k = max(10, i // 10)
+    if i <= k or models[i] >= 0:
+        return False
+    return (models[i] - models[i - k]) / models[i] < k * epsilon
