@@ -159,19 +159,21 @@ def _tensors(node: Node, g: Any) -> list[Any]:
     return [g, out, values, 0] if node.op.variadic else [g, out, *values]
 
 
-def pull(roots: list[Tensor], target: Tensor, seeds: list[Any], create_graph: bool) -> Any:
-    """Return the gradient of a leaf as the sweep leaves it: what the seeds are, arrays say."""
+def pull(
+    roots: Sequence[Tensor], targets: Sequence[Tensor], seeds: Sequence[Any], create_graph: bool
+) -> list[Any]:
+    """Return gradients as the sweep leaves them: of the kind of the seeds, or None for zero."""
     gradients: dict[int, Any] = {}
     for root, seed in zip(roots, seeds, strict=True):
         if root.requires_grad:
             _add(gradients, root if root.node is None else root.node, seed)
     nodes, _ = _reach(roots)
-    wanted = {id(target)}
+    sources = [x if x.node is None else x.node for x in targets]
+    wanted = {id(source) for source in sources}
     lift = _tensors if create_graph else _arrays
     with enable_grad() if create_graph else no_grad():
-        _run(nodes, gradients, wanted, _useful(nodes, wanted), create_graph, lift)
-    found = gradients.get(id(target))
-    return target.data if found is None and not create_graph else target if found is None else found
+        _run(nodes, gradients, wanted, _useful(nodes, wanted), True, lift)
+    return [gradients.get(id(source)) for source in sources]
 
 
 def _tensor(value: Any) -> Tensor:
@@ -183,7 +185,8 @@ def _tensor(value: Any) -> Tensor:
 
 def _owner(array: Any) -> Any:
     """Return the array whose memory this one looks at."""
-    return array if array.base is None else array.base
+    base = getattr(array, "base", None)
+    return array if base is None else base
 
 
 def _add(gradients: dict[int, Any], parent: Parent, value: Any) -> None:

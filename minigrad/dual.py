@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad import autograd, backend
+from minigrad.batch import Batch
 from minigrad.mode import GraphError, enable_grad
 from minigrad.ops import sum_to
 from minigrad.ops.methods import attach
@@ -144,8 +145,21 @@ def _product_rule(
         if op.added:
             values[-1], added = 0.0 if added is None else added, None
         part = op(*values, **params)
-        total = part if total is None else total + part
+        total = part if total is None else _into(total, part)
     return _expand(added, shape=value_of(out).shape) if total is None else total
+
+
+def _into(total: Any, part: Any) -> Any:
+    """Return the sum of two fresh arrays, in the memory of the first if they are no Tensors."""
+    if isinstance(total, Tensor) or total.shape != part.shape or total.dtype != part.dtype:
+        return total + part
+    if isinstance(total, Batch) and isinstance(part, Batch):
+        total.array += part.array
+        return total
+    if isinstance(total, Batch) or isinstance(part, (Batch, Tensor)):
+        return total + part
+    total += part
+    return total
 
 
 def _chain_rule(
@@ -186,11 +200,13 @@ def _transposed(
             shape = tangent.shape
             roots.append(pulled if pulled.shape == shape else sum_to(pulled, shape=shape))
             seeds.append(tangent)
-        return autograd.pull(roots, g, seeds, record)
+        (found,) = autograd.pull(roots, [g], seeds, record)
+    return found if found is not None else g if record else g.data
 
 
 def _zeros(like: Any, tangents: list[Any]) -> Any:
     """Return an array of zeros of a value's shape and dtype, where the tangents are."""
     tangent = next(tangent for tangent in tangents if tangent is not None)
-    xp = backend.of((tangent.data if isinstance(tangent, Tensor) else tangent,))
+    raw = tangent.data if isinstance(tangent, Tensor) else tangent
+    xp = backend.of((raw.array if isinstance(raw, Batch) else raw,))
     return xp.zeros(like.shape, like.dtype)

@@ -7,16 +7,23 @@ these tangents, returns with each gradient its derivative along them: a Hessian-
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from minigrad import autograd
+from minigrad import autograd, backend
+from minigrad.batch import Batch
+from minigrad.creation import zeros, zeros_like
 from minigrad.dual import Dual, push
 from minigrad.mode import GraphError, ShapeError, enable_grad, no_grad
 from minigrad.node import Node
+from minigrad.ops import concatenate, reshape
 from minigrad.tensor import Tensor
 
 Tangents = dict[int, Any]  # the tangents of nodes and leaves, by identity
+
+COLUMNS = (
+    250_000  # numbers in the largest array of a sweep for many columns: they stay in the cache
+)
 
 
 def jvp(
@@ -66,6 +73,92 @@ def _values(node: Node, create_graph: bool) -> tuple[Any, list[Any]]:
         return node.out, node.values
     frame = autograd._tensors(node, None)
     return frame[1], frame[2] if node.op.variadic else frame[2:]
+
+
+def matrices(y: Tensor, inputs: Sequence[Tensor], ahead: bool, create_graph: bool) -> list[Tensor]:
+    """Return ∂y/∂x for each input, of shape ``y.shape + x.shape``, by columns or by rows.
+
+    `ahead` sweeps forward, for each element of the inputs; else back, for each element of y.
+    """
+    if not y.requires_grad or not y.size:
+        return [zeros(*y.shape, *x.shape, dtype=x.dtype, device=x.device) for x in inputs]
+    rows = (
+        [_columns(y, x, create_graph) for x in inputs] if ahead else _rows(y, inputs, create_graph)
+    )
+    return [
+        reshape(row, y.shape + x.shape).astype(x.dtype) for row, x in zip(rows, inputs, strict=True)
+    ]
+
+
+def _rows(y: Tensor, inputs: Sequence[Tensor], create_graph: bool) -> list[Tensor]:
+    """Return ∂y/∂x as a matrix for each input, several rows in one sweep back."""
+    nodes, _ = autograd._reach([y])
+    parts = []
+    for unit in _units(y, nodes):
+        if not create_graph:
+            found = autograd.pull([y], inputs, [unit], False)
+            parts.append(
+                [_flat(_raw(g), unit, x.shape) for g, x in zip(found, inputs, strict=True)]
+            )
+            continue
+        for row in unit.array:
+            found = autograd.pull([y], inputs, [Tensor.of(row)], True)
+            parts.append(
+                [
+                    reshape(zeros_like(x) if g is None else g, (1, -1))
+                    for g, x in zip(found, inputs, strict=True)
+                ]
+            )
+    return [_stacked(column) for column in zip(*parts, strict=True)]
+
+
+def _columns(y: Tensor, x: Tensor, create_graph: bool) -> Tensor:
+    """Return ∂y/∂x as a matrix, several columns in one sweep forward."""
+    nodes, _ = autograd._reach([y])
+    parts: list[Any] = []
+    for unit in _units(x, nodes):
+        if not create_graph:
+            (found,) = jvp([y], [x], [unit])
+            parts.append(_flat(_raw(found), unit, y.shape))
+            continue
+        for column in unit.array:
+            (found,) = jvp([y], [x], [Tensor.of(column)], True)
+            parts.append(reshape(zeros_like(y) if found is None else found, (1, -1)))
+    return _stacked(parts).T if parts else zeros(y.size, 0, dtype=y.dtype)
+
+
+def _units(x: Tensor, nodes: list[Node]) -> Iterator[Batch]:
+    """Yield the unit vectors of a tensor's shape, in batches whose sweeps stay in the cache."""
+    xp = backend.of((x.data,))
+    width = max(1, COLUMNS // max([x.size, *(node.size for node in nodes)]))
+    for start in range(0, x.size, width):
+        unit = xp.eye(min(width, x.size - start), x.size, start, dtype=x.dtype)
+        yield Batch(unit.reshape(len(unit), *x.shape))
+
+
+def _raw(value: Any) -> Any:
+    """Return the array of a batch, anything else as it is; 0 for None."""
+    return value.array if type(value) is Batch else 0 if value is None else value
+
+
+def _flat(array: Any, unit: Batch, shape: tuple[int, ...]) -> Any:
+    """Return results for a batch of unit vectors as rows; one for all of them is repeated."""
+    xp, count = backend.of((unit.array,)), len(unit.array)
+    if isinstance(array, int):
+        array = xp.zeros(shape, unit.dtype)
+    return xp.broadcast_to(array, (count, *shape)).reshape(count, -1)
+
+
+def _stacked(rows: Sequence[Any]) -> Tensor:
+    """Return arrays or Tensors joined into one matrix."""
+    out = concatenate(rows)
+    return out if isinstance(out, Tensor) else Tensor.of(out)
+
+
+def _joined(blocks: list[list[Any]]) -> Tensor:
+    """Return a matrix from its blocks."""
+    xp = backend.of(blocks[0])
+    return Tensor.of(xp.concatenate([xp.concatenate(row, axis=1) for row in blocks]))
 
 
 class Curvature:
@@ -156,10 +249,53 @@ class Curvature:
         lift = autograd._tensors if self.create_graph else autograd._arrays
         return self._collect(self._back(self._inner, gradients, lift))
 
+    def hessian(self) -> Tensor:
+        """Return H whole, (n, n) for n the number of elements of all inputs, in their order.
+
+        The columns are products with unit vectors, as many in one sweep as fit into the memory of a
+        few large layers. The inputs have one dtype and are on one device.
+        """
+        return _joined(self._blocks(self.hvp))
+
+    def blocks(self) -> list[list[Tensor]]:
+        """Return H by inputs: ``blocks()[i][j]`` has the shape of input i, then that of input j."""
+        return [
+            [
+                Tensor.of(block.reshape(x.shape + y.shape))
+                for y, block in zip(self.inputs, row, strict=True)
+            ]
+            for x, row in zip(self.inputs, self._blocks(self.hvp), strict=True)
+        ]
+
+    def ggn(self) -> Tensor:
+        """Return the Gauss–Newton matrix whole; see `hessian` and `ggn_vp`."""
+        return _joined(self._blocks(self.ggn_vp))
+
+    def _blocks(self, product: Callable[[Sequence[Any]], list[Tensor]]) -> list[list[Any]]:
+        """Return the matrix of a symmetric product, by inputs, each block a matrix."""
+        rows = []
+        for i, x in enumerate(self.inputs):
+            vectors: list[Any] = [None] * len(self.inputs)
+            parts = []
+            for unit in _units(x, self._nodes):
+                vectors[i] = unit
+                parts.append(
+                    [
+                        _flat(part.data, unit, y.shape)
+                        for y, part in zip(self.inputs, product(vectors), strict=True)
+                    ]
+                )
+            xp = backend.of((x.data,))
+            empty = [[xp.zeros((0, y.size), x.dtype) for y in self.inputs]]
+            rows.append([xp.concatenate(column) for column in zip(*(parts or empty), strict=True)])
+        return rows
+
     def _push(self, vectors: Sequence[Any], read: set[int]) -> Tangents:
         """Return the tangents of all nodes that are read, for those of the inputs."""
         moving: Tangents = {}
         for x, v in zip(self.inputs, vectors, strict=True):
+            if v is None:  # zeros
+                continue
             if v.shape != x.shape:
                 raise ShapeError(f"a vector of shape {v.shape} for a tensor of shape {x.shape}")
             moving[id(_source(x))] = (
@@ -201,7 +337,11 @@ class Curvature:
         results = []
         for x in self.inputs:
             found = gradients.get(id(_source(x)))
-            results.append(Tensor.of(x.data * 0) if found is None else autograd._tensor(found))
+            if found is None:
+                found = zeros_like(x)
+            elif type(found) is Batch:
+                found = found.array
+            results.append(autograd._tensor(found))
         return results
 
 

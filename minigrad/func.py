@@ -10,9 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from minigrad import autograd, forward
-from minigrad.creation import zeros, zeros_like
+from minigrad.creation import zeros_like
 from minigrad.mode import GraphError, ShapeError, enable_grad, mode
-from minigrad.ops import reshape, stack
 from minigrad.tensor import Tensor, tensor
 
 Tree = Any  # a Tensor, or lists, tuples and dictionaries of trees
@@ -310,12 +309,21 @@ def _double_reverse(f: Callable[..., Tensor], primals: Any, vectors: Any, operat
     return tuple(_like(list(primals), second))
 
 
-def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
-    """Return a function for ∂f/∂x, of shape ``f(x).shape + x.shape``, one reverse sweep a row.
+def jacobian(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, sweep: str = "auto"
+) -> Callable[..., Any]:
+    """Return a function for ∂f/∂x, of shape ``f(x).shape + x.shape``.
 
     If x is a tree, so is the result; if f returns a tree, the result is a tree of such trees; if
-    `argnums` is a sequence, there is a tuple of one for each.
+    `argnums` is a sequence, there is a tuple of one for each. ``sweep`` says how: "reverse" costs
+    one sweep back for each element of the value, "forward" one sweep forward for each element of x,
+    "auto" takes what is fewer. Many rows or columns share a sweep, unless the result is a graph
+    itself, under the conditions of `value_and_grad`.
+
+    Raises GraphError if f returns anything but Tensors, ValueError for another sweep.
     """
+    if sweep not in ("auto", "forward", "reverse"):
+        raise ValueError(f"jacobian: sweep={sweep!r}; legal are 'auto', 'forward', 'reverse'")
 
     def wrapped(*args: Any, **keywords: Any) -> Any:
         positions = _positions(argnums, len(args))
@@ -333,35 +341,24 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callabl
                         f"jacobian needs a function that returns Tensors, not {_described(y)}"
                     )
             outer = recording and _reaches_out(outputs, inputs)
+            sizes = [sum(x.size for x in some) for some in (inputs, outputs)]
+            ahead = sweep == "forward" or (sweep == "auto" and sizes[0] < sizes[1])
 
             def matrices(y: Tensor) -> Any:
-                found = _like([args[n] for n in positions], _rows(y, inputs, outer))
-                return found[0] if isinstance(argnums, int) else tuple(found)
+                found = forward.matrices(y, inputs, ahead, outer)
+                result = _like([args[n] for n in positions], found)
+                return result[0] if isinstance(argnums, int) else tuple(result)
 
             return tree_map(matrices, value)
 
     return wrapped
 
 
-def _rows(y: Tensor, inputs: list[Tensor], create_graph: bool) -> list[Tensor]:
-    """Return ∂y/∂x for each input, row by row."""
-    rows = []
-    for i in range(y.size):
-        seed = zeros_like(y)
-        seed.data.reshape(-1)[i] = 1
-        rows.append(_gradients([y], inputs, [seed], create_graph, retain=True))
-    if not rows:
-        return [zeros(y.shape + x.shape, dtype=x.dtype, device=x.device) for x in inputs]
-    columns = zip(*rows, strict=True)
-    return [
-        reshape(stack(column), y.shape + x.shape) for column, x in zip(columns, inputs, strict=True)
-    ]
-
-
 def hessian(f: Callable[..., Tensor], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
     """Return a function for the matrix of second derivatives, of shape ``x.shape + x.shape``.
 
-    For trees and several `argnums` it is the Jacobian of the gradient: blocks of blocks.
+    For trees and several `argnums` it is the Jacobian of the gradient: blocks of blocks. Forward
+    over reverse, many columns in one sweep.
 
     Raises GraphError if f does not return a Tensor of one element.
     """
@@ -370,4 +367,24 @@ def hessian(f: Callable[..., Tensor], argnums: int | Sequence[int] = 0) -> Calla
         advice = "reduce it, with .sum() or .mean(), or use mg.jacobian for first derivatives"
         return _scalar(f(*args, **keywords), "hessian", advice)
 
-    return jacobian(grad(scalar, argnums), argnums)
+    def wrapped(*args: Any, **keywords: Any) -> Any:
+        positions = _positions(argnums, len(args))
+        arguments = list(args)
+        recording = mode.recording
+        with enable_grad():
+            for n in positions:
+                arguments[n] = tree_map(_variable, args[n])
+            value = scalar(*arguments, **keywords)
+            inputs = tree_leaves([arguments[n] for n in positions])
+            if (recording and _reaches_out([value], inputs)) or not value.requires_grad:
+                return jacobian(grad(scalar, argnums), argnums)(*args, **keywords)
+            rows = forward.Curvature(value, inputs).blocks()
+        trees = [args[n] for n in positions]
+
+        def assembled(leaves: list[Any]) -> Any:
+            found = _like(trees, leaves)
+            return found[0] if isinstance(argnums, int) else tuple(found)
+
+        return assembled([assembled(row) for row in rows])
+
+    return wrapped

@@ -90,6 +90,67 @@ def test_vjp_may_be_called_many_times():
         assert not row.requires_grad
 
 
+@pytest.mark.parametrize("order", ["forward-over-reverse", "reverse-over-reverse"])
+def test_the_orders_of_an_hvp_agree(order):
+    ours = mg.hvp(f, (t(X), t(Y)), (t(V), t(W)), order=order)
+    whole = mg.hessian(f, (0, 1))(t(X), t(Y))
+    close(ours[0], whole[0][0] @ V + (whole[0][1] * W).sum((1, 2)), rtol=1e-12)
+    close(mg.vhp(f, (t(X), t(Y)), (t(V), t(W)))[0], ours[0], rtol=1e-12)
+
+
+def test_jvp():
+    value, tangent = mg.jvp(g, (t(X),), (t(V),))
+    close(value, g(t(X)))
+    close(tangent, numerical(lambda s: g(t(X + s * V)).numpy(), 0.0))
+    assert not tangent.requires_grad
+    value, tangent = mg.jvp(lambda x: {"a": x * 2, "b": mg.ones(2)}, t(X), t(V))  # one argument
+    close(tangent["a"], 2 * V)
+    assert tangent["b"].tolist() == [0, 0]
+
+
+def test_jvps_nest_with_everything():
+    def slope(x):
+        return mg.jvp(lambda y: mg.sin(y * y).sum(), (x,), (t(V),))[1]
+
+    close(mg.grad(slope)(t(X)), mg.hvp(lambda y: mg.sin(y * y).sum(), t(X), t(V)), rtol=1e-12)
+    _, twice = mg.jvp(slope, (t(X),), (t(V),))
+    close(twice, (mg.grad(slope)(t(X)) * V).sum(), rtol=1e-12)
+    v = t(V, requires_grad=True)
+    mg.jvp(lambda x: (x**3).sum(), (t(X),), (v,))[1].backward()
+    close(v.grad, 3 * X**2)
+
+
+@pytest.mark.parametrize("sweep", ["forward", "reverse", "auto"])
+def test_jacobian_by_either_sweep(sweep):
+    close(mg.jacobian(g, sweep=sweep)(t(X)), numerical(lambda x: g(t(x)).numpy(), X))
+    y = t(Y, requires_grad=True)  # so that the result is a graph
+    recorded = mg.jacobian(lambda x: mg.exp(y * x), sweep=sweep)(t(X))
+    expected = np.exp(Y * X)[..., None] * Y[:, :, None] * np.eye(3)[None]
+    close(recorded, expected)
+    (recorded * recorded).sum().backward()
+    close(y.grad, 2 * np.exp(2 * Y * X) * (Y + X * Y * Y))
+
+
+def test_ggn_vp_is_the_product_of_its_three_factors():
+    def loss(z):
+        return (mg.log_softmax(z)[1] ** 2).sum() + mg.exp(z).sum()
+
+    jacobian = numerical(lambda x: g(t(x)).numpy(), X)
+    inner = numerical(lambda z: mg.grad(loss)(t(z)).numpy(), g(t(X)).numpy())
+    close(mg.ggn_vp(g, loss, t(X), t(V)), jacobian.T @ inner @ jacobian @ V)
+
+
+def test_a_hook_in_the_graph_of_an_hvp_is_an_error():
+    def hooked(x):
+        y = x * x
+        y.register_hook(lambda g: g * 2)
+        return y.sum()
+
+    with pytest.raises(mg.GraphError, match="hook has no second derivative"):
+        mg.hvp(hooked, t(X), t(V))
+    close(mg.vhp(hooked, t(X), t(V)), 4 * V)
+
+
 def test_jacobian_and_hessian():
     close(mg.jacobian(g)(t(X)), numerical(lambda x: g(t(x)).numpy(), X))
     hessian = mg.hessian(f, 1)(t(X), t(Y))

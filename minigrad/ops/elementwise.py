@@ -141,7 +141,7 @@ def cos(xp: Backend, x: Array) -> Array:
     return xp.cos(x)
 
 
-@elementwise(lambda out: 1 + out * out)
+@elementwise(lambda out: 1 + square(out))
 def tan(xp: Backend, x: Array) -> Array:
     """Return the tangent of x, in radians."""
     return xp.tan(x)
@@ -159,7 +159,7 @@ def cosh(xp: Backend, x: Array) -> Array:
     return xp.cosh(x)
 
 
-@elementwise(lambda out: 1 - out * out)
+@elementwise(lambda out: 1 - square(out))
 def tanh(xp: Backend, x: Array) -> Array:
     """Return the hyperbolic tangent of x."""
     return xp.tanh(x)

@@ -151,6 +151,9 @@ def test_forward_mode(row):
         for x, a, b in zip(free, plain, recorded, strict=True):
             assert (a.shape, a.dtype) == (b.shape, b.dtype) == (x.shape, x.dtype)
             np.testing.assert_allclose(a.data, b.data, rtol=1e-11, atol=1e-11 * scale)
+        whole = forward.Curvature(value, free).hessian().data  # many columns in one sweep
+        flat = [np.concatenate([np.ravel(z) for z in some] or [[]]) for some in (vs, plain)]
+        np.testing.assert_allclose(whole @ flat[0], flat[1], rtol=1e-9, atol=1e-9 * scale)
         bend = total([h * v for h, v in zip(recorded, vs, strict=True)])
         assert bend.item() == pytest.approx(second, rel=1e-9, abs=1e-9 * scale)
         if bend.requires_grad:
