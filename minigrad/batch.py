@@ -122,7 +122,7 @@ def _matmul(op: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> A
 
 def _affine(op: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
     x, weight, bias = inputs
-    out = linalg._matmul(x, shape.mT(weight))
+    out = ops.matmul(x, shape.mT(weight))
     if isinstance(bias, (int, float)) and not bias:
         return out.array if type(out) is Batch else None
     return (out + bias).array

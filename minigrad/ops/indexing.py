@@ -88,7 +88,7 @@ def gather(x: Value, index: Any, axis: int) -> Any:
 def scatter_add(x: Value, index: Any, values: Value, axis: int) -> Any:
     """Return x with `values` added where `gather` with the same index would read."""
     where = _along(index, axis, len(shape_of(x)), "scatter_add")
-    if not (isinstance(values, Tensor) or backend.is_array(values)):
+    if not hasattr(values, "ndim") or isinstance(values, backend.cpu.generic):
         values = Tensor(values.tolist() if hasattr(values, "tolist") else values)
     given, wanted = shape_of(values), Tensor(index).shape
     if given not in ((), wanted):

@@ -6,12 +6,14 @@ oracle by Cauchy's integral of the NumPy reference over a circle in the complex 
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import minigrad as mg
 from minigrad import forward
+from minigrad.batch import Batch
 from tests.ops.row import listed
 from tests.ops.table import ROWS
 
@@ -160,6 +162,26 @@ def test_forward_mode(row):
             last = mg.autograd.grad(bend, free, allow_unused=True)
             twist = total([g * v for g, v in zip(last, vs, strict=True) if g is not None])
             assert twist.item() == pytest.approx(third, rel=1e-8, abs=1e-8 * scale)
+
+    row.each(check, count=4)
+
+
+@named(SMOOTH)
+def test_a_batch_is_its_values_one_by_one(row):
+    def check(case):
+        draws = [row.inputs(replace(case, seed=case.seed + k)) for k in range(3)]
+        floats = [n for n, x in enumerate(draws[0]) if x.dtype.kind == "f"]
+        for batched in [floats, floats[:1], floats[-1:]]:
+            inputs = [
+                Batch(np.stack([draw[n] for draw in draws])) if n in batched else x
+                for n, x in enumerate(draws[0])
+            ]
+            found = listed(row.mg(*inputs, **case.params))
+            for k, draw in enumerate(draws):
+                one = [draw[n] if n in batched else x for n, x in enumerate(draws[0])]
+                for y, z in zip(found, listed(row.np(*one, **case.params)), strict=True):
+                    assert y.shape == np.shape(z)
+                    np.testing.assert_allclose(y.array[k], z, rtol=1e-12, atol=1e-13)
 
     row.each(check, count=4)
 
