@@ -50,6 +50,8 @@ FLOORS = [
             ("dual.py", "a value and its tangent"),
             "→",
             ("autograd.py", "the sweep back"),
+            "|",
+            ("batch.py", "many values as one"),
             "→",
             ("ops/", "values with derivatives"),
             "|",
