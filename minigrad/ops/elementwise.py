@@ -14,7 +14,7 @@ from minigrad.primitive import _BROADCAST, Array, Backend, elementwise, primitiv
 from minigrad.tensor import Value
 
 __all__ = [
-    "abs", "add", "clip", "cos", "cosh", "div", "equal", "erf", "exp", "expm1", "floor",
+    "abs", "add", "arctan", "clip", "cos", "cosh", "div", "equal", "erf", "exp", "expm1", "floor",
     "floor_divide", "greater", "greater_equal", "isfinite", "isnan", "less", "less_equal", "log",
     "log1p", "logical_and", "logical_not", "logical_or", "maximum", "minimum", "mul", "neg",
     "not_equal", "pow", "relu", "remainder", "round", "sigmoid", "sign", "sin", "sinh",
@@ -145,6 +145,12 @@ def cos(xp: Backend, x: Array) -> Array:
 def tan(xp: Backend, x: Array) -> Array:
     """Return the tangent of x, in radians."""
     return xp.tan(x)
+
+
+@elementwise(lambda x: 1 / (1 + x * x))
+def arctan(xp: Backend, x: Array) -> Array:
+    """Return the inverse tangent of x, in radians."""
+    return xp.arctan(x)
 
 
 @elementwise(lambda x: cosh(x))

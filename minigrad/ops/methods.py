@@ -49,9 +49,9 @@ _UFUNCS: dict[str, Any] = {
 
 _METHODS: dict[Any, tuple[str, ...]] = {
     elementwise: (
-        "abs", "clip", "cos", "cosh", "erf", "exp", "expm1", "floor", "isfinite", "isnan", "log",
-        "log1p", "maximum", "minimum", "pow", "relu", "round", "sigmoid", "sign", "sin", "sinh",
-        "softplus", "sqrt", "square", "tan", "tanh",
+        "abs", "arctan", "clip", "cos", "cosh", "erf", "exp", "expm1", "floor", "isfinite", "isnan",
+        "log", "log1p", "maximum", "minimum", "pow", "relu", "round", "sigmoid", "sign", "sin",
+        "sinh", "softplus", "sqrt", "square", "tan", "tanh",
     ),
     reduce: (
         "all", "any", "argmax", "argmin", "cumsum", "log_softmax", "logsumexp", "max", "mean",

@@ -12,6 +12,7 @@ from minigrad.optim.clip import (
 )
 from minigrad.optim.ema import EMA
 from minigrad.optim.hyper import HyperparameterError
+from minigrad.optim.minimize import Result, minimize
 from minigrad.optim.momentum import NAG, SGD, Momentum
 from minigrad.optim.optimizer import Optimizer
 from minigrad.optim.plateau import ReduceLROnPlateau
@@ -32,9 +33,12 @@ from minigrad.optim.schedules import (
     StepLR,
 )
 from minigrad.optim.second_order import (
+    BFGS,
     LBFGS,
     Armijo,
     ClosureError,
+    ConjugateGradient,
+    DerivativeFreeCG,
     Fixed,
     Nonmonotone,
     Report,
@@ -54,15 +58,19 @@ METHODS: dict[str, type[Optimizer]] = {
     "adamax": Adamax,
     "amsgrad": AMSGrad,
     "nadam": NAdam,
+    "cg": ConjugateGradient,
+    "derivative-free-cg": DerivativeFreeCG,
+    "bfgs": BFGS,
     "lbfgs": LBFGS,
 }
 
 __all__ = [
-    "AMSGrad", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Armijo", "ChainedScheduler",
-    "ClosureError", "ConstantLR", "CosineAnnealingLR", "EMA", "ExponentialLR", "Fixed",
-    "HyperparameterError", "InverseSqrtLR", "LBFGS", "LambdaLR", "LinearLR", "LinearWarmup",
-    "METHODS", "Momentum", "MultiStepLR", "NAG", "NAdam", "Nonmonotone", "OneCycleLR", "Optimizer",
-    "PolynomialLR", "RMSprop", "ReduceLROnPlateau", "Report", "SGD", "Schedule", "SecondOrder",
-    "SequentialLR", "StepLR", "StrongWolfe", "clip_grad_norm_", "clip_grad_norm_per_parameter_",
-    "clip_grad_value_",
+    "AMSGrad", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Armijo", "BFGS",
+    "ChainedScheduler", "ClosureError", "ConjugateGradient", "ConstantLR", "CosineAnnealingLR",
+    "DerivativeFreeCG", "EMA", "ExponentialLR", "Fixed", "HyperparameterError", "InverseSqrtLR",
+    "LBFGS", "LambdaLR", "LinearLR", "LinearWarmup", "METHODS", "Momentum", "MultiStepLR", "NAG",
+    "NAdam", "Nonmonotone", "OneCycleLR", "Optimizer", "PolynomialLR", "RMSprop",
+    "ReduceLROnPlateau", "Report", "Result", "SGD", "Schedule", "SecondOrder", "SequentialLR",
+    "StepLR", "StrongWolfe", "clip_grad_norm_", "clip_grad_norm_per_parameter_",
+    "clip_grad_value_", "minimize",
 ]  # fmt: skip

@@ -39,11 +39,17 @@ def _flag(value: Any) -> bool:
     return isinstance(value, bool)
 
 
-def _count(value: Any) -> bool:
+def count(value: Any) -> bool:
+    """Say whether `value` is an integer ≥ 1."""
     return isinstance(value, numbers.Integral) and number(value) and int(value) >= 1
 
 
-_COUNT = (_count, "an integer ≥ 1")
+def _inner(value: Any) -> bool:
+    return number(value) and 0 < value < 1
+
+
+_BETAS = ("fletcher-reeves", "polak-ribiere", "hestenes-stiefel", "dai-yuan", "hager-zhang")
+_COUNT = (count, "an integer ≥ 1")
 _FLAG = (_flag, "True or False")
 _NOT_NEGATIVE = (not_negative, "a finite number ≥ 0")
 _FRACTION = (_fraction, "a number in [0, 1)")
@@ -51,6 +57,10 @@ _PORTION = (_portion, "a number in [0, 1]")
 
 _LEGAL: dict[str, tuple[Callable[[Any], bool], str]] = {
     "alpha": _FRACTION,
+    "beta": (
+        lambda x: x in _BETAS,
+        "one of " + ", ".join(f'"{x}"' for x in _BETAS),
+    ),
     "betas": (lambda x: _pair(x) and all(map(_fraction, x)), "two numbers (β₁, β₂) in [0, 1)"),
     "box": (
         lambda x: x is None or (_pair(x) and all(map(number, x)) and x[0] <= x[1]),
@@ -64,6 +74,7 @@ _LEGAL: dict[str, tuple[Callable[[Any], bool], str]] = {
     "classical": _FLAG,
     "dampening": _PORTION,
     "decoupled": _FLAG,
+    "descent": (_inner, "a number in (0, 1)"),
     "eps": _NOT_NEGATIVE,
     "eps_inside_max": _FLAG,
     "eps_inside_sqrt": _FLAG,
@@ -82,7 +93,9 @@ _LEGAL: dict[str, tuple[Callable[[Any], bool], str]] = {
         "a number ≥ 0, or math.inf for a constant momentum",
     ),
     "nesterov": _FLAG,
+    "restart_every": (lambda x: x is None or count(x), "None or an integer ≥ 1"),
     "rho": _FRACTION,
+    "sigma": (_inner, "a number in (0, 1)"),
     "variant": (lambda x: x in ("sutskever", "1983"), 'one of "sutskever", "1983"'),
     "weight_decay": _NOT_NEGATIVE,
 }

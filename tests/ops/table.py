@@ -82,6 +82,7 @@ ELEMENTWISE = [
     Row("cos", mg.cos, np.cos, "cos", ONE),
     Row("tan", mg.tan, np.tan, "tan", ONE, (small,)),
     Row("sinh", mg.sinh, np.sinh, "sinh", ONE),
+    Row("arctan", mg.arctan, np.arctan, "arctan", ONE),
     Row("cosh", mg.cosh, np.cosh, "cosh", ONE),
     Row("tanh", mg.tanh, np.tanh, "tanh", ONE),
     Row("sigmoid", mg.sigmoid, lambda x: 1 / (1 + np.exp(-x)), "sigmoid", ONE),

@@ -1,8 +1,9 @@
 """Methods that go down along a direction, on values, gradients and Hessian-vector products."""
 
+from minigrad.optim.second_order.conjugate_gradient import ConjugateGradient, DerivativeFreeCG
 from minigrad.optim.second_order.descent import Report, SecondOrder
 from minigrad.optim.second_order.objective import ClosureError, Objective
-from minigrad.optim.second_order.quasi_newton import LBFGS
+from minigrad.optim.second_order.quasi_newton import BFGS, LBFGS
 from minigrad.optim.second_order.step_rules import (
     Armijo,
     Fixed,
@@ -13,6 +14,6 @@ from minigrad.optim.second_order.step_rules import (
 )
 
 __all__ = [
-    "LBFGS", "Armijo", "ClosureError", "Fixed", "Nonmonotone", "Objective", "Report", "Rule",
-    "SecondOrder", "Step", "StrongWolfe",
+    "BFGS", "LBFGS", "Armijo", "ClosureError", "ConjugateGradient", "DerivativeFreeCG", "Fixed",
+    "Nonmonotone", "Objective", "Report", "Rule", "SecondOrder", "Step", "StrongWolfe",
 ]  # fmt: skip

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 from minigrad import backend
 from minigrad.backend import Array
 from minigrad.mode import enable_grad
+from minigrad.optim.flat import Flat
 from minigrad.optim.hyper import HyperparameterError
 from minigrad.optim.optimizer import Group, Optimizer
 from minigrad.optim.second_order.objective import ClosureError, Objective
@@ -36,6 +37,7 @@ class Report:
     nhev: int
     inner: int
     reason: str
+    again: bool = False
 
 
 class SecondOrder(Optimizer):
@@ -135,11 +137,10 @@ class SecondOrder(Optimizer):
                 "optimizer.step(lambda: loss_fn(model(x), y)), without backward()"
             )
         group = self.param_groups[0]
-        flat = self._flats[0][0]
-        if not flat.adopt():
+        if not self.flat.adopt():
             self._rebuild(0)
             self.restart()
-            flat = self._flats[0][0]
+        flat = self.flat
         at = Objective(
             flat, closure, curvature=self.curvature, freeze_random=group["freeze_random"]
         )
@@ -151,7 +152,7 @@ class SecondOrder(Optimizer):
                 p.grad = Tensor.of(part) if p.requires_grad else None
             for _ in range(group["max_iter"]):
                 report = self.advance(at)
-                if not report.step_length:
+                if not report.step_length and not report.again:
                     break
         self.report = dataclasses.replace(
             report, loss=f, gradient_norm=at.norm(g), **vars(at.counts)
@@ -172,7 +173,9 @@ class SecondOrder(Optimizer):
         at.move(step.x)
         self.steps += 1
         spent = {name: count - before[name] for name, count in vars(at.counts).items()}
-        self.report = Report(f, step.f, norm, step.length, **spent, reason=step.reason)
+        self.report = Report(
+            f, step.f, norm, step.length, **spent, reason=step.reason, again=step.again
+        )
         return self.report
 
     def iterate(self, at: Objective, f: float, g: Array) -> Step:
@@ -190,9 +193,9 @@ class SecondOrder(Optimizer):
             step = self._search(at, f, g, d)
         if step.length:
             if self.learns and step.g is None:
-                step = Step(step.length, step.x, *at.value_and_gradient(step.x), step.reason)
+                step = dataclasses.replace(step, g=at.value_and_gradient(step.x)[1])
             self.learn(at, Step(0.0, x, f, g, "start"), step, d)
-        return Step(step.length, step.x, step.f, step.g, note + step.reason)
+        return dataclasses.replace(step, reason=note + step.reason)
 
     def _search(self, at: Objective, f: float, g: Array, d: Array) -> Step:
         first = self.param_groups[0]["lr"] * self.first_length(at, f, g, d)
@@ -208,6 +211,11 @@ class SecondOrder(Optimizer):
     def restart(self) -> None:
         """Forget the past."""
         self.state = {}
+
+    @property
+    def flat(self) -> Flat:
+        """The parameters as one vector."""
+        return self._flats[0][0]
 
     def hyper(self) -> dict[str, Any]:
         """Return the hyperparameters of `direction`."""
@@ -256,7 +264,7 @@ class SecondOrder(Optimizer):
         entry = entries.get(0, {"t": 0, "rule": {}, "memory": {}})
         if set(entries) > {0} or entry.keys() != {"t", "rule", "memory"}:
             raise ValueError(f"{self.name}: the state is of another method; load that of the same")
-        size = self._flats[0][0].vector.size
+        size = self.flat.vector.size
         for name, value in entry["memory"].items():
             for array in value if isinstance(value, list) else [value]:
                 if hasattr(array, "shape") and array.shape and array.shape[-1] != size:
@@ -271,10 +279,10 @@ class SecondOrder(Optimizer):
             self.rule.memory = dict(entry["rule"])
 
     def _to_host(self, array: Array) -> Array:
-        return backend.cpu.array(self._flats[0][0].xp.to_host(array))
+        return backend.cpu.array(self.flat.xp.to_host(array))
 
     def _from_host(self, array: Any) -> Array:
-        flat = self._flats[0][0]
+        flat = self.flat
         host = array.numpy() if isinstance(array, Tensor) else array
         return flat.xp.from_host(host.copy(), backend.device_of(flat.vector))
 

@@ -47,7 +47,7 @@ class Objective:
       it is used, and they record it again;
     - `freeze_random`: every evaluation draws the same random numbers (dropout's masks, say);
     - `strict`: refuse a loss that does not depend on one of the parameters; else its gradient is 0;
-    - `limit`: the greatest number of evaluations of the loss.
+    - `limit`: the greatest number of evaluations of the loss; `name`: of the closure, for errors.
 
     Vectors are 1-D arrays of the parameters' dtype, which nobody changes in place; values are
     Python floats, and infinite where the loss is no number, so that every search turns away.
@@ -62,11 +62,13 @@ class Objective:
         freeze_random: bool = False,
         strict: bool = True,
         limit: float = math.inf,
+        name: str = "the closure",
     ) -> None:
         self.flat = flat
         self.xp = flat.xp
         self.counts = Counts()
         self.limit = limit
+        self._name = name
         self.x: Array = flat.vector.copy()
         self.loss: Tensor | None = None  # at the first point, without its graph
         self._closure = closure
@@ -211,7 +213,7 @@ class Objective:
         if not isinstance(loss, Tensor) or loss.size != 1:
             given = f"shape {loss.shape}" if isinstance(loss, Tensor) else type(loss).__name__
             raise ClosureError(
-                f"the closure returned {given}; return the loss as a Tensor of one element, "
+                f"{self._name} returned {given}; return the loss as a Tensor of one element, "
                 "without .item() or float(), so that it can be differentiated"
             )
         if before is not None and random.get_state() != before:

@@ -47,3 +47,50 @@ class LBFGS(SecondOrder):
             size = self.param_groups[0]["history_size"]
             self.state["s"] = [*self.state.get("s", []), s][-size:]
             self.state["y"] = [*self.state.get("y", []), y][-size:]
+
+
+class BFGS(SecondOrder):
+    """BFGS (Broyden, Fletcher, Goldfarb, Shanno 1970), with the inverse as a matrix.
+
+    d = −H g; after each step, with s = x⁺ − x, y = ∇f(x⁺) − ∇f(x), ρ = 1/yᵀs:
+    H ← (I − ρsyᵀ) H (I − ρysᵀ) + ρssᵀ. Before the first update H is I·sᵀy/yᵀy (Nocedal and Wright
+    2006, equation 6.20). A pair without sᵀy > 0 is left out. n² numbers for n parameters; `LBFGS`
+    keeps 2·history_size·n. The first step's length is 1/‖g‖, every other's first 1.
+
+    Raises HyperparameterError: lr < 0, and as `SecondOrder`; MemoryError where n² is too large.
+    """
+
+    learns = True
+
+    def direction(self, at: Objective, f: float, g: Array) -> Array:
+        """Return −H g."""
+        return -(self.state["H"] @ g) if self.state else -g
+
+    def first_length(self, at: Objective, f: float, g: Array, d: Array) -> float:
+        """Return 1 where H gives d a scale, else 1/‖g‖, at most 1."""
+        return 1.0 if self.state else min(1.0, 1 / at.norm(g))
+
+    def learn(self, at: Objective, start: Step, step: Step, d: Array) -> None:
+        """Update H."""
+        s, y = step.x - start.x, step.g - start.g
+        sy = at.dot(s, y)
+        if not sy > 1e-10 * at.norm(s) * at.norm(y):
+            return
+        if not self.state:
+            check_matrix(self.name, s, "LBFGS")
+            self.state["H"] = at.xp.eye(s.size, dtype=s.dtype) * (sy / at.dot(y, y))
+        H = self.state["H"]
+        Hy = H @ y
+        cross = at.xp.outer(s, Hy) / sy
+        square = at.xp.outer(s, s) * ((1 + at.dot(y, Hy) / sy) / sy)
+        self.state["H"] = H - cross - cross.T + square
+
+
+def check_matrix(method: str, x: Array, instead: str) -> None:
+    """Raise MemoryError, with what to use instead, for a matrix (n, n) of more than 4 GiB."""
+    size = x.size**2 * x.dtype.itemsize
+    if size > 2**32:
+        raise MemoryError(
+            f"{method}: a matrix for {x.size:,} parameters takes {size / 2**30:,.1f} GiB; "
+            f"try {instead}, which needs none"
+        )

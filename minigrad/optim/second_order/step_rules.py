@@ -21,7 +21,8 @@ from minigrad.optim.second_order.objective import Objective
 class Step:
     """Where a step ends: its length in units of the direction (0: nowhere), point and loss there.
 
-    ``g`` is the gradient there if the rule computed it, ``reason`` why the search stopped.
+    ``g`` is the gradient there if the rule computed it, ``reason`` why the search stopped;
+    ``again`` says of a step to nowhere that the next may do better (a trust region has shrunk).
     """
 
     length: float
@@ -29,6 +30,7 @@ class Step:
     f: float
     g: Any
     reason: str
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,11 @@ class Line:
         self.objective = objective
         self.d = d
         self.start = Trial(0.0, objective.x, f, objective.dot(g, d), g)
-        # Differences of the loss below this are rounding: some units in the last place.
-        self.noise = 8 * float(objective.xp.finfo(g.dtype).eps) * abs(f)
+        eps = float(objective.xp.finfo(g.dtype).eps)
+        self.noise = 8 * eps * abs(f)  # differences of the loss below this are rounding
+        # A loss of larger terms than itself is rounded more. Where slopes are known too, a rise
+        # up to this does no harm: Hager and Zhang's 1e-6 for all dtypes is 4e-11 in float64 here.
+        self.slack = eps ** (2 / 3) * abs(f)
 
     def point(self, a: float) -> Array:
         """Return x + a·d."""
@@ -216,8 +221,8 @@ class StrongWolfe(Rule):
         a, width = first, math.inf
         for _ in range(self.max_trials):
             trial = line.value_and_slope(a)
-            enough = f + self.c1 * a * slope + line.noise
-            if not trial.finite or trial.f > enough or trial.f > low.f + line.noise:
+            enough = f + self.c1 * a * slope + line.slack
+            if not trial.finite or trial.f > enough or trial.f > low.f + line.slack:
                 high = trial
             else:
                 if abs(trial.slope) <= -self.c2 * slope:
@@ -234,8 +239,8 @@ class StrongWolfe(Rule):
                 break
             a = _interpolated(low, high, bisect=narrower > 0.66 * width)
             width = narrower
-        if low.a == 0:
-            return line.stay("no decrease along the direction")
+        if low.f >= f - line.noise:
+            return line.stay("no decrease along the direction beyond rounding")
         return _taken(low, "lower, but not flat: no Wolfe point was found")
 
 

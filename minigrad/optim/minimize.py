@@ -1,0 +1,214 @@
+"""minimize: SciPy's manner, on the optimizers of this folder, their directions and step rules."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from minigrad import backend
+from minigrad.backend import Array
+from minigrad.mode import enable_grad
+from minigrad.optim.hyper import HyperparameterError, count, not_negative, unknown
+from minigrad.optim.second_order import BFGS, LBFGS, ConjugateGradient, DerivativeFreeCG
+from minigrad.optim.second_order.descent import SecondOrder
+from minigrad.optim.second_order.objective import BudgetSpentError, Objective
+from minigrad.optim.second_order.step_rules import rule_of
+from minigrad.tensor import Tensor, tensor
+
+# SciPy's names first, then those of optim.METHODS. A name comes with the keywords that it implies.
+SOLVERS: dict[str, tuple[type[SecondOrder], dict[str, Any]]] = {
+    "CG": (ConjugateGradient, {}),
+    "BFGS": (BFGS, {}),
+    "L-BFGS": (LBFGS, {}),
+    "L-BFGS-B": (LBFGS, {}),  # there are no bounds here; the name is SciPy's only one
+    "derivative-free-cg": (DerivativeFreeCG, {}),
+}
+
+
+@dataclass
+class Result:
+    """What `minimize` found; the fields are those of SciPy's ``OptimizeResult``.
+
+    ``x`` and ``jac``, the gradient there, are Tensors, or lists of them as `x0` was; ``fun`` is the
+    value. ``status``: 0 converged, 1 too many iterations or evaluations, 2 no further progress, 3
+    not finite at the start, 99 stopped by the callback. ``success`` is status 0.
+    """
+
+    x: Any
+    fun: float
+    jac: Any
+    nit: int
+    nfev: int
+    njev: int
+    nhev: int
+    status: int
+    message: str
+
+    @property
+    def success(self) -> bool:
+        """Whether the gradient's tolerance was reached."""
+        return self.status == 0
+
+
+def minimize(
+    f: Callable[..., Tensor],
+    x0: Any,
+    method: str | type[SecondOrder] = "BFGS",
+    tol: float | None = None,
+    options: dict[str, Any] | None = None,
+    callback: Callable[..., Any] | None = None,
+) -> Result:
+    """Minimize a function of one or several tensors, in the manner of ``scipy.optimize.minimize``.
+
+    - `f` takes Tensors and returns a Tensor of one element, computed by minigrad's operations;
+    - `x0`: where to start: a Tensor, an array, a number or nested list of numbers; or a list or
+      tuple of Tensors and arrays, for a function of as many arguments. All have one dtype and
+      device, which the search keeps; numbers and lists of them become float64, as SciPy's users
+      expect, not float32. x0 itself is not changed.
+    - `method`: SciPy's name (``"CG"``, ``"BFGS"``, ``"L-BFGS"``, …), a name of `optim.METHODS`, or
+      a subclass of `SecondOrder`;
+    - `tol`: the search ends where no component of the gradient exceeds it: ``options["gtol"]``;
+    - `options`: ``gtol`` (1e-5), ``maxiter`` (200 for each variable), ``max_evaluations`` of f (no
+      limit), ``c1`` and ``c2`` of the line search, and every hyperparameter of the method;
+    - `callback`: called after each iteration with x, or with ``intermediate_result=``, a `Result`,
+      if that is its parameter's name; it ends the search by returning True or raising
+      StopIteration.
+
+    Raises HyperparameterError for a method or an option that there is not, ClosureError for a
+    function that returns no Tensor, TypeError for an x0 that is no number.
+    """
+    single, tensors = _variables(x0)
+    solver, implied = _solver(method)
+    given = {**implied, **(options or {})}
+    gtol = _option(given, "gtol", 1e-5 if tol is None else tol, not_negative, "a number ≥ 0")
+    maxiter = _option(given, "maxiter", 200 * sum(x.size for x in tensors), count, "an integer ≥ 1")
+    limit = _option(given, "max_evaluations", math.inf, count, "an integer ≥ 1")
+    optimizer = _optimizer(solver, method, tensors, given)
+    at = Objective(
+        optimizer.flat,
+        lambda: f(*tensors),
+        curvature=solver.curvature,
+        freeze_random=optimizer.param_groups[0]["freeze_random"],
+        strict=False,
+        limit=limit,
+        name="the function",
+    )
+
+    def result(nit: int, x: Array, f: float, g: Array, status: int, message: str) -> Result:
+        shapes = range(len(tensors))
+        points, slopes = ([Tensor.of(at.flat.shaped(i, v).copy()) for i in shapes] for v in (x, g))
+        c = at.counts
+        return Result(
+            points[0] if single else points,
+            f,
+            slopes[0] if single else slopes,
+            nit, c.nfev, c.njev, c.nhev, status, message,
+        )  # fmt: skip
+
+    with enable_grad():
+        return _search(optimizer, at, gtol, maxiter, _called(callback), result)
+
+
+def _search(
+    optimizer: SecondOrder,
+    at: Objective,
+    gtol: float,
+    maxiter: float,
+    stops: Callable[[Callable[[], Result]], bool],
+    result: Callable[..., Result],
+) -> Result:
+    """Iterate until something ends it."""
+    f, g = at.here()
+    x, nit = at.x, 0
+    if not math.isfinite(f):
+        return result(0, x, f, g, 3, "the value or its gradient is not finite at the start")
+    try:
+        while float(at.xp.abs(g).max()) > gtol:
+            if nit >= maxiter:
+                return result(nit, x, f, g, 1, f"{maxiter} iterations were not enough")
+            report = optimizer.advance(at)
+            if not report.step_length and not report.again:
+                return result(nit, x, f, g, 2, f"no further progress: {report.reason}")
+            f, g = at.here()
+            x, nit = at.x, nit + 1
+            if stops(lambda: result(nit, x, f, g, 99, "under way, or stopped by the callback")):  # noqa: B023
+                return result(nit, x, f, g, 99, "stopped by the callback")
+    except BudgetSpentError:
+        return result(nit, x, f, g, 1, f"{at.limit} evaluations were not enough")
+    return result(nit, x, f, g, 0, f"no component of the gradient exceeds {gtol:g}")
+
+
+def _called(callback: Callable[..., Any] | None) -> Callable[[Callable[[], Result]], bool]:
+    """Return a function that calls back with what is wanted, and says whether to stop."""
+    if callback is None:
+        return lambda result: False
+    whole = "intermediate_result" in inspect.signature(callback).parameters
+
+    def stops(result: Callable[[], Result]) -> bool:
+        found = result()
+        try:
+            if whole:
+                return callback(intermediate_result=found) is True
+            return callback(found.x) is True
+        except StopIteration:
+            return True
+
+    return stops
+
+
+def _variables(x0: Any) -> tuple[bool, list[Tensor]]:
+    """Return whether x0 is one variable, and leaf Tensors of their own memory."""
+    several = isinstance(x0, (list, tuple)) and any(
+        isinstance(x, Tensor) or backend.is_array(x) for x in x0
+    )
+    variables = []
+    for x in x0 if several else [x0]:
+        if isinstance(x, Tensor):
+            x = x.data
+        whole = not backend.is_array(x) or x.dtype.kind in "iub"
+        variables.append(tensor(x, dtype="float64" if whole else None).requires_grad_())
+    return not several, variables
+
+
+def _solver(method: Any) -> tuple[type[SecondOrder], dict[str, Any]]:
+    if isinstance(method, type) and issubclass(method, SecondOrder):
+        return method, {}
+    names = {name.lower(): name for name in SOLVERS}
+    if not isinstance(method, str) or method.lower() not in names:
+        near = difflib.get_close_matches(str(method).lower(), list(names), 1)
+        advice = f"; try {names[near[0]]!r}" if near else ""
+        raise HyperparameterError(
+            f"minimize: method={method!r} is not one of {', '.join(SOLVERS)}, or a subclass of "
+            f"optim.SecondOrder{advice}"
+        )
+    return SOLVERS[names[method.lower()]]
+
+
+def _optimizer(
+    solver: type[SecondOrder], method: Any, tensors: list[Tensor], given: dict[str, Any]
+) -> SecondOrder:
+    """Return the method with the options that are its hyperparameters."""
+    wolfe = {name: given.pop(name) for name in ("c1", "c2") if name in given}
+    legal = solver.class_defaults
+    for name in given:
+        if name not in legal:
+            own = ["gtol", "maxiter", "max_evaluations", "c1", "c2", *legal]
+            raise HyperparameterError(unknown(f"minimize with {method!r}", name, own))
+    if wolfe:
+        search = given.get("line_search", legal["line_search"])
+        given["line_search"] = rule_of(search, **(solver.wolfe | wolfe))
+    return solver(tensors, **given)
+
+
+def _option(
+    given: dict[str, Any], name: str, default: Any, legal: Callable[[Any], bool], range_: str
+) -> Any:
+    """Take an option out of those given, or raise HyperparameterError."""
+    value = given.pop(name, default)
+    if value is not default and not legal(value):
+        raise HyperparameterError(f"minimize: {name}={value!r} is not {range_}; try {default!r}")
+    return value
