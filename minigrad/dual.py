@@ -15,7 +15,7 @@ from minigrad.mode import GraphError, enable_grad
 from minigrad.ops import sum_to
 from minigrad.ops.methods import attach
 from minigrad.ops.shape import _expand
-from minigrad.primitive import Primitive
+from minigrad.primitive import Primitive, Rule
 from minigrad.tensor import Tensor
 
 Value = (
@@ -109,12 +109,14 @@ def push(
         total = _product_rule(op, inputs, out, tangents, params)
     elif op.kind == "elementwise":
         total = _chain_rule(op, inputs, out, tangents, params)
+    elif op.tangent is not None:
+        total = _read(op.tangent, tangents[0], inputs, out, params)
     else:
         total = _transposed(op, inputs, out, tangents, params)
     return total if shape is None or total.shape == shape else _expand(total, shape=shape)
 
 
-def _rule(op: Primitive, i: int) -> Any:
+def _rule(op: Primitive, i: int) -> Rule:
     rule = op.rule(i)
     if rule is None:
         raise GraphError(f"{op.__name__} is not differentiable in its input {i}")
@@ -170,13 +172,17 @@ def _chain_rule(
     for i, tangent in enumerate(tangents):
         if tangent is None:
             continue
-        rule = _rule(op, i)
-        frame = [tangent, out, *inputs]
-        for slot in rule.slots:
-            frame[slot] = value_of(frame[slot])
-        part = rule(frame, params)
+        part = _read(_rule(op, i), tangent, inputs, out, params)
         total = part if total is None else total + part
     return total
+
+
+def _read(rule: Rule, tangent: Any, inputs: Any, out: Any, params: dict[str, Any]) -> Any:
+    """Return what a rule makes of a tangent; of the duals only what it names is computed."""
+    frame = [tangent, out, *inputs]
+    for slot in rule.slots:
+        frame[slot] = value_of(frame[slot])
+    return rule(frame, params)
 
 
 def _transposed(

@@ -27,8 +27,8 @@ class Rule:
     """The derivative of a primitive with respect to one input, called with just what it names.
 
     A rule is a plain function. The names of its parameters say what it needs: ``g`` the incoming
-    gradient, ``out`` the result, an input's name that input, a keyword's name that keyword. What a
-    rule does not name is not kept for it.
+    gradient (or ``t``, the input's tangent), ``out`` the result, an input's name that input, a
+    keyword's name that keyword. What a rule does not name is not kept for it.
     """
 
     __slots__ = ("function", "keys", "partial", "scale", "slots")
@@ -37,6 +37,7 @@ class Rule:
         self.function: Callable[..., Any] | None = rule if callable(rule) else None
         self.scale = None if callable(rule) else rule  # a constant partial derivative
         names = list(inspect.signature(rule).parameters) if callable(rule) else []
+        names = ["g" if name == "t" else name for name in names]
         frame = ["g", "out", *inputs]
         self.slots = [frame.index(name) for name in names if name in frame]
         self.keys = [name for name in names if name not in frame]
@@ -83,6 +84,7 @@ class Primitive:
         view: bool,
         shape_rule: str,
         added: bool = False,
+        tangent: Any = None,
     ) -> None:
         signature = inspect.signature(forward)
         names = list(signature.parameters.values())[1:]
@@ -102,6 +104,7 @@ class Primitive:
             None if rule is None else Rule(rule, self.inputs, kind == "elementwise")
             for rule in rules
         ]
+        self.tangent = None if tangent is None else Rule(tangent, self.inputs, False)
         self.rules: list[Rule | None] = named + [None] * (len(self.inputs) - len(named))
         self.plans: dict[tuple[int, int], tuple[tuple[int, ...], bool]] = {}
 
@@ -268,9 +271,14 @@ def is_finite(data: Array) -> bool:
 
 
 def _definition(
-    kind: str, rules: tuple[Any, ...], view: bool, shape_rule: str, added: bool = False
+    kind: str,
+    rules: tuple[Any, ...],
+    view: bool,
+    shape_rule: str,
+    added: bool = False,
+    tangent: Any = None,
 ) -> Callable[..., Primitive]:
-    return lambda forward: Primitive(forward, kind, rules, view, shape_rule, added)
+    return lambda forward: Primitive(forward, kind, rules, view, shape_rule, added, tangent)
 
 
 _BROADCAST = "sizes are compared from the right, and two sizes must be equal or one of them 1"
@@ -298,6 +306,11 @@ def bilinear(*transposes: Any, added: Any = None, shape_rule: str = "") -> Calla
     return _definition("bilinear", rules, False, shape_rule, added is not None)
 
 
-def primitive(*rules: Any, shape_rule: str = "") -> Callable[..., Primitive]:
-    """Define any other operation by a vector-Jacobian product for each input."""
-    return _definition("general", rules, False, shape_rule)
+def primitive(*rules: Any, tangent: Any = None, shape_rule: str = "") -> Callable[..., Primitive]:
+    """Define any other operation by a vector-Jacobian product for each input.
+
+    Forward mode transposes that once more, at the cost of a few operations. `tangent` saves them
+    where they are felt: the Jacobian-vector product with a tangent ``t`` of the first input, the
+    only one with a derivative. It reads no more than the first rule, for no more is kept.
+    """
+    return _definition("general", rules, False, shape_rule, tangent=tangent)

@@ -232,7 +232,10 @@ def _project(
 
 
 def _normalize_rule(g: Any, out: Any, moments: Any, axis: tuple[int, ...], eps: float) -> Any:
-    """Return (g - mean(g) - out · mean(g · out)) / √(var + ε); the root is a function of x."""
+    """Return (g - mean(g) - out · mean(g · out)) / √(var + ε): the Jacobian is symmetric.
+
+    The root is a function of x, too, for further derivatives.
+    """
     scale = power(getitem(moments, 1) + eps, exponent=-0.5)
     share = 1 / _count(g, axis)
     along = _einsum(g, out, spec=_contraction(g.ndim, axis))
@@ -240,7 +243,7 @@ def _normalize_rule(g: Any, out: Any, moments: Any, axis: tuple[int, ...], eps: 
     return _project(g, _sum(g, axis=axis, keepdims=True) * share, out, along, scale)
 
 
-@primitive(_normalize_rule, _no_gradient)
+@primitive(_normalize_rule, _no_gradient, tangent=_normalize_rule)
 def _normalize(
     xp: Backend, x: Array, moments: Array, *, axis: tuple[int, ...], eps: float
 ) -> Array:

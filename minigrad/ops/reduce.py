@@ -216,9 +216,12 @@ def logsumexp(x: Value, axis: Axis = None, keepdims: bool = False) -> Any:
     return _logsumexp(x, axis=axes(axis, len(shape_of(x)), "logsumexp"), keepdims=keepdims)
 
 
-@primitive(
-    lambda g, out, axis: out * (g - _sum(g * out, axis=axis, keepdims=True)), shape_rule=_NONEMPTY
-)
+def _softmax_rule(g: Any, out: Any, axis: tuple[int, ...]) -> Any:
+    """Return p (g - Σ g p): the Jacobian is symmetric."""
+    return out * (g - _sum(g * out, axis=axis, keepdims=True))
+
+
+@primitive(_softmax_rule, tangent=_softmax_rule, shape_rule=_NONEMPTY)
 def _softmax(xp: Backend, x: Array, *, axis: tuple[int, ...]) -> Array:
     weights = xp.exp(_shifted(xp, x, axis)[0])
     return weights / xp.sum(weights, axis=axis, keepdims=True)
@@ -230,7 +233,9 @@ def softmax(x: Value, axis: Axis = -1) -> Any:
 
 
 @primitive(
-    lambda g, out, axis: g - exp(out) * _sum(g, axis=axis, keepdims=True), shape_rule=_NONEMPTY
+    lambda g, out, axis: g - exp(out) * _sum(g, axis=axis, keepdims=True),
+    tangent=lambda t, out, axis: t - _sum(exp(out) * t, axis=axis, keepdims=True),
+    shape_rule=_NONEMPTY,
 )
 def _log_softmax(xp: Backend, x: Array, *, axis: tuple[int, ...]) -> Array:
     shifted = _shifted(xp, x, axis)[0]
