@@ -233,7 +233,7 @@ def _useful(nodes: list[Node], wanted: set[int]) -> set[int]:
     """Return the identities of the wanted tensors and of the nodes between them and the outputs."""
     useful = set(wanted)
     for node in reversed(nodes):
-        if any(id(parent) in useful for parent in node.parents if parent is not None):
+        if not useful.isdisjoint([id(parent) for parent in node.parents]):
             useful.add(id(node))
     return useful
 

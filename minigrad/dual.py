@@ -138,6 +138,11 @@ def _product_rule(
     op: Primitive, inputs: Any, out: Any, tangents: list[Any], params: dict[str, Any]
 ) -> Any:
     """Return B(ẋ, y) + B(x, ẏ) for an operation B(x, y), and + ż for one B(x, y) + z."""
+    if op.joined is not None and all(backend.is_array(tangent) for tangent in tangents):
+        a, b = map(value_of, inputs)
+        total = op.joined(tangents[0], b, a, tangents[1])
+        if total is not None:
+            return total
     added = tangents[-1] if op.added else None
     total = None
     for i, tangent in enumerate(tangents[:-1] if op.added else tangents):

@@ -167,7 +167,8 @@ class Curvature:
     - ``loss``: a Tensor of one element with its graph, which is kept as long as this object;
     - ``inputs``: the tensors to differentiate by;
     - ``outputs``: the tensor that cuts the graph in two, for Gauss–Newton products: logits, say;
-    - ``create_graph``: give products that can be differentiated once more.
+    - ``create_graph``: give products that can be differentiated once more;
+    - ``keep``: False for a single product, after which the graph is freed.
 
     Vectors and results are lists, one Tensor of the input's shape and dtype for each input. Every
     product is one sweep forward and one back; the gradient is computed once, with the first.
@@ -183,7 +184,9 @@ class Curvature:
         inputs: Sequence[Tensor],
         outputs: Tensor | None = None,
         create_graph: bool = False,
+        keep: bool = True,
     ) -> None:
+        self.keep = keep or create_graph
         self.loss = loss
         self.inputs = list(inputs)
         self.create_graph = create_graph
@@ -307,7 +310,7 @@ class Curvature:
     def _back(self, nodes: list[Node], gradients: dict[int, Any], lift: autograd.Lift) -> Any:
         """Run the reverse sweep over some of the nodes."""
         with enable_grad() if self.create_graph else no_grad():
-            autograd._run(nodes, gradients, self._wanted, self._useful, True, lift)
+            autograd._run(nodes, gradients, self._wanted, self._useful, self.keep, lift)
         return gradients
 
     def _dual(self, moving: Tangents) -> autograd.Lift:
@@ -315,13 +318,14 @@ class Curvature:
 
         def lift(node: Node, g: Any) -> list[Any]:
             known = self._gradients.get(id(node))
-            if known is None:
+            if known is None and self.keep:
                 known = self._gradients[id(node)] = g.value if type(g) is Dual else g
-            if type(g) is Dual:
+            if known is not None and type(g) is Dual:
                 g = Dual(known, g.tangent)
             out, kept = _values(node, self.create_graph)
-            if out is not None and id(node) in moving:
-                out = Dual(out, moving[id(node)])
+            tangent = moving.pop(id(node), None)  # older nodes do not read it
+            if out is not None and tangent is not None:
+                out = Dual(out, tangent)
             values = [
                 Dual(value, moving[id(parent)])
                 if id(parent) in moving and node.values[i] is not parent

@@ -287,9 +287,9 @@ def _product(
     if not value.requires_grad or (loss is not None and not outputs.requires_grad):
         found = [zeros_like(x) for x in inputs]
     elif loss is None:
-        found = forward.Curvature(value, inputs, create_graph=outer).hvp(seeds)
+        found = forward.Curvature(value, inputs, None, outer, keep=False).hvp(seeds)
     else:
-        found = forward.Curvature(value, inputs, outputs, create_graph=outer).ggn_vp(seeds)
+        found = forward.Curvature(value, inputs, outputs, outer, keep=False).ggn_vp(seeds)
     return tuple(_like(list(primals), found))
 
 

@@ -81,10 +81,11 @@ class Primitive:
         forward: Callable[..., Any],
         kind: str,
         rules: tuple[Any, ...],
-        view: bool,
-        shape_rule: str,
+        view: bool = False,
+        shape_rule: str = "",
         added: bool = False,
         tangent: Any = None,
+        joined: Any = None,
     ) -> None:
         signature = inspect.signature(forward)
         names = list(signature.parameters.values())[1:]
@@ -94,6 +95,7 @@ class Primitive:
         self.forward = forward
         self.kind = kind
         self.view = view
+        self.joined = joined  # the sum of two products as one, where that is cheaper, or None
         self.added = added  # the last input of a bilinear operation is added to the product
         self.shape_rule = shape_rule
         self.variadic = any(name.kind is name.VAR_POSITIONAL for name in names)
@@ -270,15 +272,8 @@ def is_finite(data: Array) -> bool:
     return data.dtype.kind != "f" or bool(backend.of((data,)).isfinite(data).all())
 
 
-def _definition(
-    kind: str,
-    rules: tuple[Any, ...],
-    view: bool,
-    shape_rule: str,
-    added: bool = False,
-    tangent: Any = None,
-) -> Callable[..., Primitive]:
-    return lambda forward: Primitive(forward, kind, rules, view, shape_rule, added, tangent)
+def _definition(kind: str, rules: tuple[Any, ...], **options: Any) -> Callable[..., Primitive]:
+    return lambda forward: Primitive(forward, kind, rules, **options)
 
 
 _BROADCAST = "sizes are compared from the right, and two sizes must be equal or one of them 1"
@@ -286,7 +281,7 @@ _BROADCAST = "sizes are compared from the right, and two sizes must be equal or 
 
 def elementwise(*partials: Any, shape_rule: str = _BROADCAST) -> Callable[..., Primitive]:
     """Define an elementwise operation by ∂out/∂input for each input: a function or a constant."""
-    return _definition("elementwise", partials, False, shape_rule)
+    return _definition("elementwise", partials, shape_rule=shape_rule)
 
 
 def linear(transpose: Any, view: bool = False, shape_rule: str = "") -> Callable[..., Primitive]:
@@ -294,16 +289,21 @@ def linear(transpose: Any, view: bool = False, shape_rule: str = "") -> Callable
 
     `view` says that the result may share memory with the input.
     """
-    return _definition("linear", (transpose,), view, shape_rule)
+    return _definition("linear", (transpose,), view=view, shape_rule=shape_rule)
 
 
-def bilinear(*transposes: Any, added: Any = None, shape_rule: str = "") -> Callable[..., Primitive]:
+def bilinear(
+    *transposes: Any, added: Any = None, joined: Any = None, shape_rule: str = ""
+) -> Callable[..., Primitive]:
     """Define an operation linear in each of its two inputs by its two transposes.
 
-    `added` is the transpose of a third input that is broadcast and added to the product.
+    `added` is the transpose of a third input that is broadcast and added to the product. `joined`
+    may compute the sum of two products of arrays, for (a₁, b₁, a₂, b₂), at less cost than two calls
+    and an addition; it returns None where it would not.
     """
     rules = transposes if added is None else (*transposes, added)
-    return _definition("bilinear", rules, False, shape_rule, added is not None)
+    options = {"added": added is not None, "joined": joined, "shape_rule": shape_rule}
+    return _definition("bilinear", rules, **options)
 
 
 def primitive(*rules: Any, tangent: Any = None, shape_rule: str = "") -> Callable[..., Primitive]:
@@ -313,4 +313,4 @@ def primitive(*rules: Any, tangent: Any = None, shape_rule: str = "") -> Callabl
     where they are felt: the Jacobian-vector product with a tangent ``t`` of the first input, the
     only one with a derivative. It reads no more than the first rule, for no more is kept.
     """
-    return _definition("general", rules, False, shape_rule, tangent=tangent)
+    return _definition("general", rules, tangent=tangent, shape_rule=shape_rule)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from minigrad import backend
 from minigrad.mode import ShapeError
 from minigrad.ops.elementwise import mul
 from minigrad.ops.indexing import diagonal
@@ -21,7 +22,15 @@ __all__ = [
 _MATMUL = "the last size of the left factor and the first of the right matrix must be equal"
 
 
-@bilinear(lambda g, b: g @ mT(b), lambda g, a: mT(a) @ g, shape_rule=_MATMUL)
+def _joined(a: Array, b: Array, c: Array, d: Array) -> Array | None:
+    """Return a b + c d as one product, if the sum is far larger than what must be copied for it."""
+    if a.ndim != 2 or b.ndim != 2 or 2 * (a.size + b.size) > a.shape[0] * b.shape[1]:
+        return None
+    xp = backend.of((a,))
+    return xp.matmul(xp.concatenate((a, c), axis=1), xp.concatenate((b, d)))
+
+
+@bilinear(lambda g, b: g @ mT(b), lambda g, a: mT(a) @ g, joined=_joined, shape_rule=_MATMUL)
 def _matmul(xp: Backend, a: Array, b: Array) -> Array:
     return xp.matmul(a, b)
 
