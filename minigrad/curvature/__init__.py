@@ -3,6 +3,7 @@
 Floor 2. Matrices are never formed unless asked for: all is done by products with vectors.
 """
 
+from minigrad.curvature.diagonal import Estimate, diagonal, estimate_diagonal, trace
 from minigrad.curvature.lanczos import lanczos, tridiagonal
 from minigrad.curvature.operators import (
     FisherOperator,
@@ -11,9 +12,20 @@ from minigrad.curvature.operators import (
     LinearOperator,
     as_operator,
 )
+from minigrad.curvature.spectrum import (
+    Condition,
+    Eigenpairs,
+    NotConverged,
+    SpectralDensity,
+    condition_number,
+    spectral_density,
+    top_eigenvalues,
+)
 from minigrad.forward import Curvature
 
 __all__ = [
-    "Curvature", "FisherOperator", "GaussNewtonOperator", "HessianOperator", "LinearOperator",
-    "as_operator", "lanczos", "tridiagonal",
+    "Condition", "Curvature", "Eigenpairs", "Estimate", "FisherOperator", "GaussNewtonOperator",
+    "HessianOperator", "LinearOperator", "NotConverged", "SpectralDensity", "as_operator",
+    "condition_number", "diagonal", "estimate_diagonal", "lanczos", "spectral_density",
+    "top_eigenvalues", "trace", "tridiagonal",
 ]  # fmt: skip

@@ -123,9 +123,12 @@ class Krylov:
 
     def combined(self, coefficients: Array) -> Array:
         """Return Q C, columns of n numbers on the device, for coefficients C (count, k)."""
-        basis = self.vectors[: self.count]
-        host = coefficients.astype(basis.dtype)
-        return basis.T @ self.xp.from_host(host, backend.device_of(basis))
+        return self.vectors[: self.count].T @ self.on_device(coefficients)
+
+    def on_device(self, array: Array) -> Array:
+        """Return an array of host memory beside the vectors, in their dtype."""
+        host = array.astype(self.vectors.dtype)
+        return self.xp.from_host(host, backend.device_of(self.vectors))
 
     def _orthogonal(self, vector: Array) -> tuple[Array, Array]:
         """Return a vector without its part in the space, and its overlaps with the basis."""
