@@ -1,7 +1,4 @@
-"""The curves of a training run: every metric over the epochs, as a PNG.
-
-matplotlib draws them, imported here at the first call; no global state of it is touched.
-"""
+"""The curves of a training run: every metric over the epochs, as a PNG."""
 
 from __future__ import annotations
 
@@ -10,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from minigrad.viz.render import RenderError, in_folder
+from minigrad.viz.figure import dress, figure
+from minigrad.viz.render import in_folder
 
 _SPLITS = {"train": "#0072b2", "test": "#d55e00", "validation": "#009e73"}  # Okabe and Ito
 _IGNORED = ("epoch", "step", "seconds", "samples_per_second", "penalty")
@@ -29,36 +27,22 @@ def curves(history: Any, path: str | Path, title: str = "") -> Path:
     panels = _panels(_rows(history))
     if not panels:
         raise ValueError("there is no metric to draw: no row has an epoch and a number")
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import MaxNLocator
-    except ImportError:
-        raise RenderError(
-            "curves need matplotlib: pip install matplotlib, or minigrad[train]"
-        ) from None
-    figure = Figure(figsize=(1 + 4.4 * len(panels), 3.6), dpi=144, layout="constrained")
-    FigureCanvasAgg(figure)
+    paper = figure("curves", 1 + 4.4 * len(panels), 3.6)
+    from matplotlib.ticker import MaxNLocator
+
     for i, (metric, lines) in enumerate(panels.items()):
-        axes = figure.add_subplot(1, len(panels), i + 1)
+        axes = paper.add_subplot(1, len(panels), i + 1)
         for split, (epochs, values) in lines.items():
             marker = "o" if len(epochs) == 1 else None
             axes.plot(epochs, values, color=_SPLITS[split], label=split, lw=1.8, marker=marker)
         axes.set_title(metric.replace("_", " "), fontsize=11, loc="left")
-        axes.set_xlabel("epoch", color="#444444")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.tick_params(colors="#444444", length=3)
-        axes.grid(color="#e6e6e6", lw=0.8)
-        axes.set_axisbelow(True)
-        for side in ("top", "right"):
-            axes.spines[side].set_visible(False)
-        for side in ("bottom", "left"):
-            axes.spines[side].set_color("#999999")
+        dress(axes, "epoch")
         if len(lines) > 1:
             axes.legend(frameon=False)
     if title:
-        figure.suptitle(title, fontsize=11, color="#444444")
-    figure.savefig(path, format="png")
+        paper.suptitle(title, fontsize=11, color="#444444")
+    paper.savefig(path, format="png")
     return path
 
 

@@ -1,0 +1,66 @@
+"""The spectrum of a matrix: the density of its eigenvalues over a logarithmic scale, as a PNG."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from minigrad.curvature import SpectralDensity
+from minigrad.tensor import Tensor
+from minigrad.viz.figure import dress, figure
+from minigrad.viz.render import in_folder
+
+_INK, _BAND, _MARK = "#0072b2", "#9cc9e6", "#d55e00"  # after Okabe and Ito
+
+
+def spectrum(
+    density: SpectralDensity,
+    path: str | Path,
+    title: str = "",
+    eigenvalues: Tensor | Sequence[float] = (),
+) -> Path:
+    """Draw the density of `mg.curvature.spectral_density` into a PNG file and return its path.
+
+    The scale is logarithmic, since of many eigenvalues a few lie apart. Around the line is a band
+    of two standard errors; the dotted line is as high as the peak of one single eigenvalue, so
+    that what lies below it is the foot of a peak. `eigenvalues`, such as those of
+    `top_eigenvalues`, are marked where they lie.
+
+    Raises FileNotFoundError if there is no such folder, RenderError without matplotlib.
+    """
+    path = in_folder(path)
+    paper = figure("spectra", 6.6, 3.8)
+    axes = paper.add_subplot(1, 1, 1)
+    x, y, error = (t.tolist() for t in (density.grid, density.density, density.standard_error))
+    one = 1 / (density.size * density.width * math.sqrt(2 * math.pi))
+    floor = one / 10
+    low = [max(mean - 2 * e, floor) for mean, e in zip(y, error, strict=True)]
+    high = [max(mean + 2 * e, floor) for mean, e in zip(y, error, strict=True)]
+    axes.fill_between(x, low, high, color=_BAND, lw=0)
+    axes.plot(x, [mean if mean > floor else math.nan for mean in y], color=_INK, lw=1.6)
+    axes.axhline(one, color="#888888", lw=1, ls=":")
+    found = eigenvalues.tolist() if isinstance(eigenvalues, Tensor) else list(eigenvalues)
+    if found:
+        heights = [floor * 1.5] * len(found)
+        axes.plot(found, heights, "^", color=_MARK, ms=6, label="eigenvalues found")
+    axes.set_yscale("log")
+    axes.set_ylim(floor, 2 * max(high))
+    dress(axes, "eigenvalue λ")
+    axes.set_ylabel("density", color="#444444")
+    axes.annotate(
+        "one eigenvalue",
+        (1, one),
+        xycoords=("axes fraction", "data"),
+        xytext=(-2, 3),
+        textcoords="offset points",
+        ha="right",
+        fontsize=8,
+        color="#666666",
+    )
+    if found:
+        axes.legend(frameon=False)
+    if title:
+        axes.set_title(title, fontsize=11, loc="left")
+    paper.savefig(path, format="png")
+    return path
