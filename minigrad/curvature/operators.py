@@ -12,7 +12,8 @@ from typing import Any
 
 from minigrad import backend
 from minigrad.backend import Array, Device, DeviceError
-from minigrad.forward import Curvature
+from minigrad.batch import Batch
+from minigrad.forward import COLUMNS, Curvature
 from minigrad.func import tree_leaves, tree_map
 from minigrad.mode import ShapeError, enable_grad
 from minigrad.tensor import Tensor, tensor
@@ -34,6 +35,7 @@ class LinearOperator:
     """
 
     ndim = 2
+    _width = 1  # how many columns are multiplied at once
     __array_ufunc__ = None  # so that ``array @ operator`` asks the operator
 
     def __init__(
@@ -69,7 +71,7 @@ class LinearOperator:
         return Tensor.of(result) if isinstance(vector, Tensor) else result
 
     def matmat(self, matrix: Any) -> Any:
-        """Return A M for a matrix (n, k), a product for each column."""
+        """Return A M for a matrix (n, k): k products, some at once where that is faster."""
         array = self._array(matrix)
         if array.ndim != 2 or array.shape[0] != self.shape[0]:
             raise ShapeError(
@@ -77,12 +79,17 @@ class LinearOperator:
                 f"({self.shape[0]}, k)"
             )
         result = backend.of((array,)).empty_like(array)
-        for i in range(array.shape[1]):
-            result[:, i] = self._product(array[:, i])
+        for start in range(0, array.shape[1], self._width):
+            columns = slice(start, start + self._width)
+            result[:, columns] = self._columns(array[:, columns])
         return Tensor.of(result) if isinstance(matrix, Tensor) else result
 
     rmatvec = matvec
     rmatmat = matmat
+
+    def _columns(self, array: Array) -> Array:
+        """Return the products of at most `_width` columns."""
+        return self._product(array[:, 0])[:, None]
 
     def dense(self) -> Tensor:
         """Return the whole matrix, n products and n² numbers."""
@@ -140,6 +147,8 @@ class _Recorded(LinearOperator):
         dtype = backend.of(arrays).result_type(*arrays)
         self.curvature = Curvature(loss, self.parameters, outputs)
         super().__init__(sum(a.size for a in arrays), self._times, dtype, devices.pop())
+        sizes = [x.size for x in self.parameters] + [node.size for node in self.curvature._nodes]
+        self._width = max(1, COLUMNS // max(1, *sizes))
 
     def split(self, vector: Any) -> list[Tensor]:
         """Return a flat vector's parts, Tensors of the parameters' shapes and dtypes."""
@@ -165,6 +174,22 @@ class _Recorded(LinearOperator):
         return Tensor.of(self.flatten(self.curvature.gradient()))
 
     def _times(self, vector: Array) -> Array:
+        return self.flatten(self._products(self.split(vector)))
+
+    def _columns(self, array: Array) -> Array:
+        if array.shape[1] == 1:
+            return super()._columns(array)
+        xp = backend.of((array,))
+        rows, start, parts = xp.ascontiguousarray(array.T), 0, []
+        for x in self.parameters:
+            part = rows[:, start : start + x.size].astype(x.dtype, copy=False)
+            parts.append(Batch(part.reshape(len(rows), *x.shape)))
+            start += x.size
+        found = zip(self._products(parts), self.parameters, strict=True)
+        joined = [y.data.reshape(len(y.data) if y.ndim > x.ndim else 1, -1) for y, x in found]
+        return xp.concatenate([xp.broadcast_to(y, (len(rows), y.shape[1])) for y in joined], 1).T
+
+    def _products(self, vectors: Sequence[Any]) -> list[Tensor]:
         raise NotImplementedError
 
 
@@ -184,8 +209,8 @@ class HessianOperator(_Recorded):
         with enable_grad():
             return cls(f(*arguments), inputs)
 
-    def _times(self, vector: Array) -> Array:
-        return self.flatten(self.curvature.hvp(self.split(vector)))
+    def _products(self, vectors: Sequence[Any]) -> list[Tensor]:
+        return self.curvature.hvp(vectors)
 
 
 class GaussNewtonOperator(_Recorded):
@@ -209,8 +234,8 @@ class GaussNewtonOperator(_Recorded):
             outputs = f(*arguments)
             return cls(loss(outputs), inputs, outputs)
 
-    def _times(self, vector: Array) -> Array:
-        return self.flatten(self.curvature.ggn_vp(self.split(vector)))
+    def _products(self, vectors: Sequence[Any]) -> list[Tensor]:
+        return self.curvature.ggn_vp(vectors)
 
 
 class FisherOperator(GaussNewtonOperator):

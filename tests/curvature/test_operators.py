@@ -168,6 +168,22 @@ def test_products_are_of_the_kind_given():
     assert np.allclose(h @ np.arange(27), a @ np.arange(27))
 
 
+@pytest.mark.parametrize("kind", [HessianOperator, GaussNewtonOperator])
+def test_columns_at_once_are_the_columns_one_by_one(kind):
+    """Also where the loss does not depend on a parameter, or linearly, or dtypes differ."""
+    weights = [*parameters(), mg.tensor([1.0, 2.0], requires_grad=True, dtype="float32")]
+    weights += [mg.tensor([3.0], requires_grad=True)]
+    outputs = logits(*weights[:4])
+    loss = LOSSES["bits"](outputs) + weights[4].sum()
+    h = kind(loss, weights) if kind is HessianOperator else kind(loss, weights, outputs)
+    assert h.dtype == np.float64
+    matrix = np.random.default_rng(8).standard_normal((30, 50))
+    at_once = h @ matrix
+    assert h._width > 50
+    assert np.allclose(at_once, np.stack([h @ column for column in matrix.T], 1), atol=1e-15)
+    assert not at_once[27:].any()
+
+
 def test_scipy_takes_operators_for_matrices():
     ggn = recorded(GaussNewtonOperator, "squared error")
     damped = LinearOperator(27, lambda v: ggn @ v + 0.1 * v, "float64")
