@@ -33,7 +33,7 @@ DEFAULTS: dict[str, Any] = {
     "clip": None,
     "schedule": "constant",
     "epochs": 30,
-    "batch_size": 32,
+    "batch_size": None,
     "early_stopping": None,
     "seed": 0,
     "device": "cpu",
@@ -220,7 +220,12 @@ def _method(train: argparse.ArgumentParser) -> None:
         help=f"of the learning rate, over all epochs: {', '.join(SCHEDULES)} (default: constant)",
     )
     group.add_argument("--epochs", type=integer(1, 30), metavar="N", help="(default: 30)")
-    group.add_argument("--batch-size", type=integer(1, 32), metavar="N", help="(default: 32)")
+    group.add_argument(
+        "--batch-size",
+        type=integer(1, 32),
+        metavar="N",
+        help="(default: 32; all rows for second-order methods)",
+    )
     group.add_argument(
         "--early-stopping",
         type=integer(1, 5),

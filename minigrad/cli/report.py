@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import Any
 
 
-def heading(options: dict[str, Any], train: Any, test: Any, model: Any) -> str:
+def heading(options: dict[str, Any], train: Any, test: Any, model: Any, size: int) -> str:
     """Return the lines before training: the data, the network, the method."""
     count = sum(p.size for p in model.parameters())
     layers = [type(layer).__name__ for layer in model]
     widths = [train.x[0].size, *options["hidden"], len(train.classes)]
+    batches = "full batch" if size >= len(train) else f"batches of {size}"
     rows = {
         "data": f"{train.name}, {len(train):,} to train on, {len(test):,} to test on",
         "network": f"{'-'.join(map(str, widths))}, {count:,} parameters "
         f"({', '.join(dict.fromkeys(layers))})",
-        "method": f"{options['optimizer']}, batches of {options['batch_size']}, "
+        "method": f"{options['optimizer']}, {batches}, "
         f"epochs {options['epochs']}, seed {options['seed']}, {options['device']}",
     }
     return "\n".join(f"{name:9}{text}" for name, text in rows.items())

@@ -90,7 +90,8 @@ def _check(options: dict[str, Any]) -> None:
         raise UsageError(
             "--batch-norm and --layer-norm given; legal is one of them; try --layer-norm alone"
         )
-    legal = optim.METHODS[options["optimizer"]].class_defaults
+    method = optim.METHODS[options["optimizer"]]
+    legal = method.class_defaults
     for key in ("momentum", "weight_decay"):
         if options[key] is not None and key not in legal:
             having = [m for m, method in optim.METHODS.items() if key in method.class_defaults]
@@ -98,6 +99,11 @@ def _check(options: dict[str, Any]) -> None:
                 f"--{key.replace('_', '-')}: {options['optimizer']} has none; legal with "
                 f"{', '.join(having)}; try --optimizer {having[0]}"
             )
+    if options["clip"] is not None and getattr(method, "needs_closure", False):
+        raise UsageError(
+            f"--clip: {options['optimizer']} takes its gradients itself, and its step rule keeps "
+            "steps in bounds; legal with first-order methods; try without --clip"
+        )
     backend.get(options["device"])
 
 
@@ -124,7 +130,7 @@ def _penalties(options: dict[str, Any], model: nn.Module) -> list[nn.Module]:
 def _graph(options: dict[str, Any], data: datasets.Dataset) -> viz.Graph:
     """Return the graph of a network like the one that is trained, for one batch."""
     model = _model(options, data)
-    rows = min(options["batch_size"], len(data))
+    rows = min(_batch_size(options, len(data)), len(data))
     x = mg.zeros((rows, *data.x.shape[1:]), device=options["device"], requires_grad=True)
     x.name = "input"
     y = model(x)
@@ -162,13 +168,20 @@ class _Pictures(training.Callback):
                 self._loop.note(f"no curves.png: {error}")
 
 
+def _batch_size(options: dict[str, Any], rows: int) -> int:
+    """Return the batch size that was given, or the method's own."""
+    given: int | None = options["batch_size"]
+    method = optim.METHODS[options["optimizer"]]
+    return training.default_batch_size(method, rows) if given is None else given
+
+
 def _check_batches(options: dict[str, Any], rows: int) -> None:
     """Raise UsageError if batch normalization would meet a batch of one row, without variance."""
 
     def lonely(size: int) -> bool:
         return min(size, rows) == 1 or rows % size == 1
 
-    size = options["batch_size"]
+    size = _batch_size(options, rows)
     if options["batch_norm"] and options["hidden"] and lonely(size):
         other = next(other for other in range(size + 1, size + 4) if not lonely(other))
         raise UsageError(
@@ -196,10 +209,11 @@ def _fit(options: dict[str, Any], data: tuple[Any, Any], given: dict[str, Any]) 
     model = _model(options, train_data)
     optimizer = _optimizer(options, model)
     loss_fn = nn.CrossEntropyLoss()
-    epoch = -(-len(train_data) // options["batch_size"])
+    size = _batch_size(options, len(train_data))
+    epoch = -(-len(train_data) // size)
     callbacks = schedules.callbacks(options["schedule"], optimizer, options["epochs"], epoch)
     title = f"{options['dataset']}, {options['optimizer']}, seed {options['seed']}"
-    heading = "" if quiet else report.heading(options, train_data, test_data, model)
+    heading = "" if quiet else report.heading(options, train_data, test_data, model, size)
     callbacks.append(_Pictures(heading, graph, title))
     if options["early_stopping"] is not None:
         callbacks.append(training.EarlyStopping(patience=options["early_stopping"]))
@@ -212,7 +226,7 @@ def _fit(options: dict[str, Any], data: tuple[Any, Any], given: dict[str, Any]) 
             train_data,
             test_data,
             epochs=options["epochs"],
-            batch_size=options["batch_size"],
+            batch_size=size,
             penalties=_penalties(options, model),
             callbacks=callbacks,
             clip=options["clip"],

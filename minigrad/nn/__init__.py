@@ -17,6 +17,7 @@ from minigrad.nn.activations import (
     Tanh,
 )  # fmt: skip
 from minigrad.nn.containers import ModuleList, Sequential
+from minigrad.nn.frozen import frozen_buffers
 from minigrad.nn.linear import Flatten, Linear
 from minigrad.nn.losses import (
     BCEWithLogitsLoss,
@@ -36,5 +37,5 @@ __all__ = [
     "HuberLoss", "KLDivLoss", "L1Loss", "L1Penalty", "L2Penalty", "LayerNorm", "LeCunTanh",
     "LeakyReLU", "Linear", "LogSoftmax", "MSELoss", "Module", "ModuleList", "NLLLoss", "PReLU",
     "Parameter", "ReLU", "SELU", "Sequential", "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh",
-    "functional", "init",
+    "frozen_buffers", "functional", "init",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from minigrad.training.history import History
 from minigrad.training.learning_rate import LearningRate
 from minigrad.training.logs import CSVLog, JSONLLog
 from minigrad.training.loop import Loop, fit
-from minigrad.training.metrics import correct, evaluate
+from minigrad.training.metrics import correct, default_batch_size, evaluate
 from minigrad.training.progress import Progress
 from minigrad.training.run import Run, RunError
 from minigrad.training.store import CheckpointError, load_checkpoint, resume, save_checkpoint
@@ -20,6 +20,6 @@ from minigrad.training.store import CheckpointError, load_checkpoint, resume, sa
 __all__ = [
     "CSVLog", "Callback", "Checkpoint", "CheckpointError", "EarlyStopping", "GradientFlow",
     "History", "JSONLLog", "LearningRate", "Loop", "Progress", "Run", "RunError",
-    "StopOnCostChange", "correct", "evaluate", "fit", "load_checkpoint", "resume",
-    "save_checkpoint",
+    "StopOnCostChange", "correct", "default_batch_size", "evaluate", "fit", "load_checkpoint",
+    "resume", "save_checkpoint",
 ]  # fmt: skip

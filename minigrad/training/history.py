@@ -12,6 +12,9 @@ class History:
     - ``rows``: dicts with epoch and step (both counted from 1), loss and accuracy (means over the
       epoch's batches, as trained: with dropout), test_loss and test_accuracy, penalty, lr, seconds
       (of training, so far) and samples_per_second; what does not apply is left out;
+      For second-order methods also nfev, njev, nhev (evaluations of loss, gradient, products with
+      second derivatives) and inner iterations, sums over the epoch's steps, and of the last step
+      gradient_norm and step_length;
     - ``stopped``: why training ended early, or None;
     - ``notes``: what callbacks had to say;
     - ``run``: the run folder, or None.

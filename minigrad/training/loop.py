@@ -13,13 +13,22 @@ from typing import Any
 
 from minigrad import backend, optim, random
 from minigrad.mode import enable_grad
+from minigrad.nn import frozen_buffers
 from minigrad.tensor import Tensor
 from minigrad.training.callback import Callback
 from minigrad.training.checkpoint import Checkpoint
 from minigrad.training.history import History
 from minigrad.training.learning_rate import LearningRate
 from minigrad.training.logs import JSONLLog
-from minigrad.training.metrics import Meter, batches, correct, device_of, evaluate, weight
+from minigrad.training.metrics import (
+    Meter,
+    batches,
+    correct,
+    default_batch_size,
+    device_of,
+    evaluate,
+    weight,
+)
 from minigrad.training.progress import Progress
 from minigrad.training.run import Run, configuration
 
@@ -32,7 +41,7 @@ def fit(
     test: Any = None,
     *,
     epochs: int = 10,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     penalties: Iterable[Callable[[], Any]] = (),
     callbacks: Sequence[Callback] = (),
     schedule: Any = None,
@@ -50,6 +59,8 @@ def fit(
 
     - `train`, `test`: a Dataset (shuffled anew each epoch) or a Loader; with `test`, each epoch
       ends with its loss and accuracy, in eval mode, without recording.
+    - `batch_size`: 32 if not given; all rows with a method that needs one function to go down, as
+      line searches and curvature do (``optimizer.full_batch``).
     - `schedule`: a learning-rate schedule, stepped once an epoch; for once a step, give
       ``LearningRate(schedule, every="step")`` among the callbacks instead.
     - `clip`: the greatest global norm of the gradient, or a function of the list of parameters.
@@ -81,6 +92,8 @@ def fit(
         )
     if seed is not None:
         random.manual_seed(_derived(seed))
+    if batch_size is None:
+        batch_size = default_batch_size(optimizer, len(train))
     loop.loader = batches(train, batch_size, device_of(model), shuffle=True, seed=seed)
     loop.test = None if test is None else batches(test, 1000, device_of(model))
     loop.callbacks = list(callbacks)
@@ -205,6 +218,7 @@ class Loop:
         row: dict[str, Any] = {"epoch": self.epoch + 1, "step": self.step, **self.meter.means()}
         if self.penalties:
             row["penalty"] = float(self.meter.penalty) / max(self.meter.samples, 1)
+        row |= self.meter.report
         elapsed = time.perf_counter() - self._since
         self.seconds += elapsed
         if self.test is not None:
@@ -227,14 +241,22 @@ class Loop:
     def _step(self, x: Tensor, y: Tensor) -> None:
         """Change the parameters once, and add the batch to the sums."""
         seen: list[Any] = []
+        outputs_too = getattr(self.optimizer, "needs_outputs", False)
 
         def objective() -> Any:
+            if not seen:
+                return evaluated()
+            with frozen_buffers(self.model):  # running statistics move once a step, not by trials
+                return evaluated()
+
+        def evaluated() -> Any:
             output = self.model(x)
             loss = self.loss_fn(output, y)
             extra = sum(penalty() for penalty in self.penalties)
             if not seen:  # an optimizer may ask again, elsewhere; the first time is here
                 seen.extend((output.detach(), loss.detach(), extra))
-            return loss + extra if self.penalties else loss
+            total = loss + extra if self.penalties else loss
+            return (total, output) if outputs_too else total
 
         if getattr(self.optimizer, "needs_closure", False):
             self.optimizer.step(objective)
@@ -249,6 +271,7 @@ class Loop:
         self.meter.add(n, weight(self.loss_fn, n), self.loss, correct(output, y))
         if self.penalties:
             self.meter.penalty = self.meter.penalty + extra.data.astype("float64") * n
+        self.meter.note(getattr(self.optimizer, "report", None))
 
     # State ---------------------------------------------------------------------------------------
 

@@ -36,6 +36,7 @@ class Meter:
         self.penalty: Any = 0.0
         self.correct: Any = 0
         self.counted = 0
+        self.report: dict[str, Any] = {}  # what a second-order method says of its steps
 
     def add(self, n: int, weight: int, loss: Tensor, right: Array | None) -> None:
         """Add a batch of n rows; the loss counts `weight` times."""
@@ -44,6 +45,14 @@ class Meter:
         if right is not None:
             self.correct = self.correct + right
             self.counted += n
+
+    def note(self, report: Any) -> None:
+        """Add what a step's report counts, and take over the rest of its numbers."""
+        for name, value in vars(report).items() if report is not None else ():
+            if name in ("nfev", "njev", "nhev", "inner"):
+                self.report[name] = self.report.get(name, 0) + value
+            elif name in ("gradient_norm", "step_length"):
+                self.report[name] = value
 
     def means(self) -> dict[str, float]:
         """Return the mean loss and the accuracy, where there is one."""
@@ -60,6 +69,7 @@ class Meter:
             "penalty": float(self.penalty),
             "correct": int(self.correct),
             "counted": self.counted,
+            "report": self.report,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -94,6 +104,11 @@ def evaluate(
         for module, training in modes:
             module.training = training
     return meter.means()
+
+
+def default_batch_size(optimizer: Any, rows: int) -> int:
+    """Return the batch size for a method: all rows if it needs one function to go down, else 32."""
+    return rows if getattr(optimizer, "full_batch", False) else 32
 
 
 def batches(data: Any, batch_size: int, device: Device, **options: Any) -> Any:

@@ -66,10 +66,14 @@ class ConjugateGradient(SecondOrder):
         return factor * d - g
 
     def first_length(self, at: Objective, f: float, g: Array, d: Array) -> float:
-        """Return the length that would gain as much as the last step; 1/‖g‖ after a restart."""
+        """Return the length that gains as much as the last step; 1/‖g‖ after a restart.
+
+        Twice as much with a rule that never lengthens a step: else steps could only get shorter.
+        """
         if not self.state:
             return min(1.0, 1 / at.norm(g))
-        return float(self.state["gain"] / at.dot(g, d))
+        gain = self.state["gain"] if self.rule.lengthens else 2 * self.state["gain"]
+        return float(gain / at.dot(g, d))
 
     def learn(self, at: Objective, start: Step, step: Step, d: Array) -> None:
         """Remember gradient, direction and what the step promised to gain."""

@@ -53,6 +53,7 @@ class SecondOrder(Optimizer):
       ``start.g`` to ``step.x``, to update the state; with ``learns`` there is always a ``step.g``;
     - ``first_length(at, f, g, d)``: the length that the rule tries first, before the factor ``lr``;
     - ``iterate(at, f, g) → Step``: everything, for a method that is no direction and length;
+    - ``needs_outputs = True``: the closure returns the pair of loss and outputs;
     - ``curvature = True``: keep the graph of the gradient for products with second derivatives;
     - ``wolfe``: the settings of ``line_search="strong-wolfe"`` (and Armijo's) for this method.
 
@@ -73,6 +74,8 @@ class SecondOrder(Optimizer):
     """
 
     needs_closure: ClassVar[bool] = True
+    needs_outputs: ClassVar[bool] = False
+    full_batch: ClassVar[bool] = True  # what `training.fit` then takes if no batch size is given
     curvature: ClassVar[bool] = False
     learns: ClassVar[bool] = False
     wolfe: ClassVar[dict[str, float]] = {}
@@ -199,6 +202,8 @@ class SecondOrder(Optimizer):
 
     def _search(self, at: Objective, f: float, g: Array, d: Array) -> Step:
         first = self.param_groups[0]["lr"] * self.first_length(at, f, g, d)
+        if not first > 0:
+            return Step(0.0, at.x, f, g, "lr is 0")
         return self.rule(at, f, g, d, first)
 
     def learn(self, at: Objective, start: Step, step: Step, d: Array) -> None:

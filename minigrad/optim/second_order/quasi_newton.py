@@ -81,9 +81,10 @@ class BFGS(SecondOrder):
             self.state["H"] = at.xp.eye(s.size, dtype=s.dtype) * (sy / at.dot(y, y))
         H = self.state["H"]
         Hy = H @ y
-        cross = at.xp.outer(s, Hy) / sy
-        square = at.xp.outer(s, s) * ((1 + at.dot(y, Hy) / sy) / sy)
-        self.state["H"] = H - cross - cross.T + square
+        w = s * ((1 + at.dot(y, Hy) / sy) / (2 * sy)) - Hy / sy
+        left, right = at.xp.stack([s, w], 1), at.xp.stack([w, s])
+        for i in range(0, s.size, 256):  # H + swᵀ + wsᵀ in place, with no second matrix
+            H[i : i + 256] += left[i : i + 256] @ right
 
 
 def check_matrix(method: str, x: Array, instead: str) -> None:

@@ -92,6 +92,7 @@ class Rule:
 
     name: ClassVar[str] = ""
     needs_descent: ClassVar[bool] = True  # whether the direction must go down
+    lengthens: ClassVar[bool] = False  # whether a step may be longer than the first trial
 
     def __call__(self, objective: Objective, f: float, g: Array, d: Array, first: float) -> Step:
         """Return the step along d."""
@@ -203,6 +204,7 @@ class StrongWolfe(Rule):
     """
 
     name: ClassVar[str] = "strong-wolfe"
+    lengthens: ClassVar[bool] = True
     c1: float = 1e-4
     c2: float = 0.9
     max_trials: int = 30
@@ -237,7 +239,7 @@ class StrongWolfe(Rule):
             narrower = abs(high.a - low.a)
             if narrower <= 1e-15 * max(low.a, high.a):
                 break
-            a = _interpolated(low, high, bisect=narrower > 0.66 * width)
+            a = _interpolated(low, high, line.slack, bisect=narrower > 0.66 * width)
             width = narrower
         if low.f >= f - line.noise:
             return line.stay("no decrease along the direction beyond rounding")
@@ -268,12 +270,17 @@ def _extrapolated(before: Trial, last: Trial) -> float:
     return min(max(guess, last.a + stride), last.a + 9 * stride)
 
 
-def _interpolated(low: Trial, high: Trial, bisect: bool) -> float:
-    """Return a length between two trials: where the cubic is least, but away from the ends."""
+def _interpolated(low: Trial, high: Trial, slack: float, bisect: bool) -> float:
+    """Return a length between two trials: where the cubic is least, but away from the ends.
+
+    Where their values hardly differ, so that the difference is rounded, the slopes alone decide.
+    """
     if not high.finite:
         return low.a + 0.1 * (high.a - low.a)
     middle = (low.a + high.a) / 2
     guess = _cubic(low, high)
+    if abs(high.f - low.f) <= slack and high.slope * low.slope < 0:
+        guess = low.a + (high.a - low.a) * low.slope / (low.slope - high.slope)
     if bisect or math.isnan(guess):
         return middle
     margin = 0.01 * abs(high.a - low.a)

@@ -1,0 +1,469 @@
+"""Methods that go down along a direction: step rules, closures, state, errors, minima."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import math
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import nn, optim
+from minigrad.optim.second_order.objective import Objective
+from minigrad.optim.second_order.step_rules import RULES
+from tests.optim.table import NO_TORCH
+
+SECOND_ORDER = {
+    name: method
+    for name, method in optim.METHODS.items()
+    if issubclass(method, optim.SecondOrder) and not method.needs_outputs
+}
+GRADIENT_ONLY = ["cg", "derivative-free-cg", "bfgs", "lbfgs"]
+BETAS = ["fletcher-reeves", "polak-ribiere", "hestenes-stiefel", "dai-yuan", "hager-zhang"]
+every_method = pytest.mark.parametrize("name", SECOND_ORDER)
+
+
+def leaf(value, dtype=np.float64):
+    return mg.tensor(np.asarray(value, dtype), requires_grad=True)
+
+
+def rosenbrock(p):
+    return (1 - p[0]) ** 2 + 100 * (p[1] - p[0] ** 2) ** 2
+
+
+def quadratic(n, seed=0, condition=1e3):
+    """Return A and b of ½xᵀAx − bᵀx."""
+    rng = np.random.default_rng(seed)
+    Q = np.linalg.qr(rng.standard_normal((n, n)))[0]
+    return (Q * np.geomspace(1, condition, n)) @ Q.T, rng.standard_normal(n)
+
+
+def logistic(dtype=np.float64, seed=0):
+    """Return the data of a small logistic regression whose minimum is finite."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((80, 5))
+    y = (x @ rng.standard_normal(5) + rng.standard_normal(80) > 0).astype(dtype)
+    return x.astype(dtype), y
+
+
+# Step rules --------------------------------------------------------------------------------------
+
+CURVES = {  # φ, and a first length that is far too short, far too long, or right
+    "parabola": lambda a: (a - 3) ** 2,
+    "quartic": lambda a: (a - 2) ** 4 - a,
+    "exponential": lambda a: mg.exp(a) - 20 * a,
+    "logarithm": lambda a: -mg.log(a + 0.01) + a,
+    "wave": lambda a: -mg.sin(a) + 0.1 * a * a + 0.3 * mg.sin(5 * a),
+}
+
+
+def objective_of(phi, dtype=np.float64):
+    optimizer = optim.LBFGS([leaf([0.0], dtype)])
+    p = optimizer.param_groups[0]["params"][0]
+    return Objective(optimizer.flat, lambda: phi(p).sum())
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("first", [1e-4, 1.0, 1e4])
+@pytest.mark.parametrize("curve", CURVES)
+@pytest.mark.parametrize("c2", [0.9, 0.1, 1e-3])
+def test_strong_wolfe_holds(curve, first, c2, dtype):
+    at = objective_of(CURVES[curve], dtype)
+    f, g = at.here()
+    d = -g / np.abs(g)
+    step = optim.StrongWolfe(c2=c2)(at, f, g, d, first)
+    slope = float(g @ d)
+    assert step.reason == "strong-wolfe"
+    assert step.f <= f + 1e-4 * step.length * slope + 1e-4 * abs(f) * (dtype == np.float32)
+    assert abs(float(step.g @ d)) <= c2 * abs(slope)
+    assert (step.f, step.g) == at.value_and_gradient(step.x)
+    assert at.counts.njev <= at.counts.nfev <= 20
+
+
+@pytest.mark.parametrize("rule", ["armijo", "nonmonotone"])
+@pytest.mark.parametrize("first", [1e-4, 1.0, 1e4])
+@pytest.mark.parametrize("curve", CURVES)
+def test_armijo_holds_and_takes_no_gradient(curve, first, rule):
+    at = objective_of(CURVES[curve])
+    f, g = at.here()
+    step = RULES[rule]()(at, f, g, -g, first)
+    assert 0 < step.length <= first
+    assert step.f <= f - 1e-4 * step.length * float(g @ g)
+    assert step.f == at.value(step.x)
+    assert at.counts.njev == 1
+
+
+def test_nonmonotone_remembers_the_mean():
+    """Zhang and Hager's C is the weighted mean of all losses: written out for three of them."""
+    rule = optim.Nonmonotone(eta=0.5)
+    losses = [8.0, 2.0, 5.0]
+    means = [rule.reference(f) for f in losses]
+    weights = np.array([0.25, 0.5, 1.0])
+    assert means[0] == 8.0
+    assert rule.memory["mean"] == pytest.approx(weights @ losses / weights.sum())
+    assert means[2] == 5.0  # never below the present loss
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_trial_that_is_no_number_is_backed_off(rule, dtype):
+    """log is NaN beyond 0: the first trial lands there, the parameters never stay there."""
+    p = leaf([1e-3, 1.0], dtype)
+    optimizer = optim.LBFGS([p], line_search=rule, lr=1e3)
+    for _ in range(60):
+        optimizer.step(lambda: (p * p - mg.log(p)).sum())
+        assert np.isfinite(p.data).all()
+        assert math.isfinite(optimizer.report.loss_after)
+    if rule != "fixed":
+        np.testing.assert_allclose(p.data, 0.5**0.5, rtol=1e-2)
+
+
+@every_method
+def test_nan_at_the_start_leaves_the_parameters(name):
+    p = leaf([-1.0, 2.0])
+    optimizer = optim.METHODS[name]([p])
+    optimizer.step(lambda: mg.log(p).sum())
+    np.testing.assert_array_equal(p.data, [-1.0, 2.0])
+    assert "not finite at the start" in optimizer.report.reason
+
+
+# Methods -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("beta", BETAS)
+def test_cg_with_exact_steps_is_linear_cg_on_a_quadratic(beta):
+    """n = 20: the residual after n steps is rounding, and the iterates those of linear CG.
+
+    The cubic through two trials of a parabola is that parabola, so the second interpolation is
+    exact; a smaller c₂ would make the search fight the rounding of f.
+    """
+    n = 20
+    A, b = quadratic(n, condition=3.0)
+    p = leaf(np.zeros(n))
+    exact = optim.StrongWolfe(c1=1e-9, c2=1e-2)
+    optimizer = optim.ConjugateGradient([p], beta=beta, line_search=exact)
+    x, r = np.zeros(n), b.copy()
+    d = r.copy()
+    for k in range(n):
+        optimizer.step(lambda: 0.5 * (p @ (A @ p)) - b @ p)
+        alpha = r @ r / (d @ A @ d)
+        x, after = x + alpha * d, r - alpha * (A @ d)
+        d, r = after + (after @ after) / (r @ r) * d, after
+        np.testing.assert_allclose(p.data, x, atol=1e-7)
+    assert np.linalg.norm(A @ p.data - b) < 1e-11 * np.linalg.norm(b)
+
+
+def test_bfgs_on_a_quadratic_learns_the_inverse():
+    """With exact steps H is A⁻¹ after n of them (Nocedal and Wright 2006, theorem 6.4)."""
+    n = 8
+    A, b = quadratic(n, condition=10.0)
+    p = leaf(np.zeros(n))
+    optimizer = optim.BFGS([p], line_search=optim.StrongWolfe(c1=1e-9, c2=1e-8))
+    for _ in range(n):
+        optimizer.step(lambda: 0.5 * (p @ (A @ p)) - b @ p)
+    np.testing.assert_allclose(optimizer.state["H"], np.linalg.inv(A), atol=1e-5)
+
+
+def test_lbfgs_with_all_pairs_is_bfgs():
+    """From one H₀: BFGS's own starts at γI once, L-BFGS's at each step, so both start at I·γ₁."""
+    A, _ = quadratic(5, condition=50.0)
+    rng = np.random.default_rng(1)
+    pairs = [(s, A @ s) for s in rng.standard_normal((4, 5))]
+    g = rng.standard_normal(5)
+    H = np.eye(5) * (pairs[-1][0] @ pairs[-1][1]) / (pairs[-1][1] @ pairs[-1][1])
+    for s, y in pairs:
+        rho = 1 / (s @ y)
+        V = np.eye(5) - rho * np.outer(s, y)
+        H = V @ H @ V.T + rho * np.outer(s, s)
+    optimizer = optim.LBFGS([leaf(np.zeros(5))])
+    at = Objective(optimizer.flat, lambda: None)
+    optimizer.state = {"s": [s for s, _ in pairs], "y": [y for _, y in pairs]}
+    np.testing.assert_allclose(optimizer.direction(at, 0.0, g), -H @ g, rtol=1e-10)
+
+
+def test_derivative_free_cg_by_hand():
+    """One step on ½xᵀDx: z = x − αDx, and x is projected on the plane through z."""
+    D = np.array([1.0, 0.25])
+    p = leaf([1.0, 2.0])
+    optim.DerivativeFreeCG([p]).step(lambda: 0.5 * (p * D * p).sum())
+    x = np.array([1.0, 2.0])
+    z, a = x - D * x, 1.0
+    while not (D * z) @ (D * x) >= 1e-4 * a * (D * x) @ (D * x):
+        a /= 2
+        z = x - a * D * x
+    F = D * z
+    np.testing.assert_allclose(p.data, x - (F @ (x - z)) / (F @ F) * F, rtol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("rule", ["strong-wolfe", "armijo", "nonmonotone"])
+@pytest.mark.parametrize("name", GRADIENT_ONLY)
+def test_finds_the_minimum_of_a_logistic_regression(name, rule, dtype):
+    x, y = logistic(dtype)
+    p = leaf(np.zeros(5), dtype)
+    optimizer = optim.METHODS[name]([p], line_search=rule, max_iter=100)
+    for _ in range(3):
+        optimizer.step(lambda: (mg.softplus(x @ p) - y * (x @ p)).mean())
+    assert p.dtype == dtype
+    gradient = x.T @ (1 / (1 + np.exp(-x @ p.data)) - y) / len(y)
+    assert np.abs(gradient).max() < (2e-6 if dtype == np.float64 else 3e-4)
+
+
+@pytest.mark.parity
+def test_lbfgs_finds_pytorchs_minimum():
+    torch = pytest.importorskip("torch", reason=NO_TORCH)
+    x, y = logistic()
+    p, q = leaf(np.zeros(5)), torch.zeros(5, dtype=torch.float64, requires_grad=True)
+    ours = optim.LBFGS([p], max_iter=60)
+    theirs = torch.optim.LBFGS(
+        [q], max_iter=60, line_search_fn="strong_wolfe", tolerance_grad=1e-12,
+        tolerance_change=0.0,
+    )  # fmt: skip
+    tx, ty = torch.tensor(x), torch.tensor(y)
+
+    def closure():
+        theirs.zero_grad()
+        loss = (torch.nn.functional.softplus(tx @ q) - ty * (tx @ q)).mean()
+        loss.backward()
+        return loss
+
+    theirs.step(closure)
+    ours.step(lambda: (mg.softplus(x @ p) - y * (x @ p)).mean())
+    np.testing.assert_allclose(p.data, q.detach().numpy(), atol=1e-8)
+
+
+def test_a_direction_that_goes_up_is_replaced():
+    class Uphill(optim.SecondOrder):
+        """Goes the wrong way."""
+
+        def direction(self, at, f, g):
+            return g
+
+    p = leaf([3.0])
+    optimizer = Uphill([p])
+    optimizer.step(lambda: (p * p).sum())
+    assert "restarted along −g, as the direction did not go down" in optimizer.report.reason
+    assert optimizer.report.loss_after < 9
+    fixed = Uphill([p], lr=0.5, line_search="fixed")  # which takes any direction, as Newton's
+    before = p.item()
+    fixed.step(lambda: (p * p).sum())
+    assert p.item() == 2 * before
+
+
+@every_method
+def test_goes_down_rosenbrock_and_says_how(name):
+    p = leaf([-1.2, 1.0])
+    optimizer = optim.METHODS[name]([p], max_iter=5)
+    calls = []
+
+    def closure():
+        calls.append(1)
+        return rosenbrock(p)
+
+    for _ in range(40):
+        calls.clear()
+        before = rosenbrock(p).item()
+        loss = optimizer.step(closure)
+        report = optimizer.report
+        assert loss.item() == report.loss == pytest.approx(before)
+        assert report.loss_after == pytest.approx(rosenbrock(p).item(), abs=1e-300)
+        assert report.nfev == len(calls)
+        assert report.reason
+    assert rosenbrock(p).item() < (1e-8 if name != "derivative-free-cg" else 4.0)
+
+
+@every_method
+def test_the_class_is_its_formula_and_short(name):
+    method = optim.METHODS[name]
+    nodes = [
+        x
+        for x in ast.walk(ast.parse(inspect.getsource(method)))
+        if isinstance(x, (ast.ClassDef, ast.FunctionDef))
+    ]
+    texts = [ast.get_docstring(node, clean=False) or "" for node in nodes]
+    code = [line for line in inspect.getsource(method).splitlines() if line.strip()]
+    written = [line for text in texts for line in text.splitlines() if line.strip()]
+    assert len(code) - len(written) <= 40
+    assert "Raises" in method.__doc__
+
+
+# State -------------------------------------------------------------------------------------------
+
+VARIANTS = [(name, {}) for name in SECOND_ORDER]
+VARIANTS += [
+    ("lbfgs", {"line_search": "nonmonotone"}),
+    ("lbfgs", {"history_size": 2, "line_search": optim.StrongWolfe(c2=0.5)}),
+    ("cg", {"beta": "hager-zhang", "restart_every": 3}),
+]
+
+
+@pytest.mark.parametrize(("name", "keywords"), VARIANTS, ids=str)
+def test_state_round_trip_is_exact(name, keywords):
+    """Saved, put through JSON's types, loaded elsewhere and continued, it is the run itself."""
+
+    def make(values, keywords):
+        params = [leaf(values[:3].reshape(1, 3)), leaf(values[3:])]
+        return params, optim.METHODS[name](params, **keywords)
+
+    def run(params, optimizer, steps):
+        a, b = params
+        for _ in range(steps):
+            optimizer.step(lambda: ((a - 1) ** 4).sum() + (a[0] * b).sum() ** 2 + (b**2).sum())
+        return np.concatenate([p.data.ravel() for p in params])
+
+    start = np.array([0.3, -1.0, 2.0, 1.0, -0.5, 0.25])
+    params, optimizer = make(start, keywords)
+    middle = run(params, optimizer, 4).copy()
+    state = optimizer.state_dict()
+    groups = json.loads(json.dumps(state["param_groups"]))
+    copied = {str(i): entry for i, entry in state["state"].items()}
+    again, other = make(middle, {})
+    other.load_state_dict({"state": copied, "param_groups": groups})
+    np.testing.assert_array_equal(run(again, other, 4), run(params, optimizer, 4))
+    assert other.state_dict()["param_groups"] == optimizer.state_dict()["param_groups"]
+    with pytest.raises(ValueError, match="another method"):
+        other.load_state_dict(
+            optim.Adam([leaf(np.ones(2))]).state_dict() | {"state": {0: {"t": 1}}}
+        )
+    with pytest.raises(ValueError, match="parameters"):
+        optim.METHODS[name]([leaf(np.ones(2))]).load_state_dict(state)
+
+
+# Closures and other errors -----------------------------------------------------------------------
+
+
+def _drawn(p):
+    return lambda: (p * np.random.default_rng().standard_normal()).sum()
+
+
+def _backward(p):
+    loss = (p * p).sum()
+    loss.backward()
+    return loss
+
+
+CLOSURES = {
+    "number": (lambda p: lambda: (p * p).sum().item(), "returned float; return the loss"),
+    "vector": (lambda p: lambda: p * p, r"returned shape \(2,\); return the loss"),
+    "nothing": (lambda p: lambda: None, "returned NoneType"),
+    "backward": (lambda p: lambda: _backward(p), r"has called backward\(\)"),
+    "detached": (lambda p: lambda: (p * p).sum().detach(), "does not depend on any"),
+    "noise": (_drawn, "for the same parameters"),
+}
+
+
+@pytest.mark.parametrize("case", CLOSURES)
+@every_method
+def test_closures_that_do_not_serve(name, case):
+    make, message = CLOSURES[case]
+    p = leaf([1.0, 2.0])
+    with pytest.raises(optim.ClosureError, match=message):
+        optim.METHODS[name]([p]).step(make(p))
+    np.testing.assert_array_equal(p.data, [1.0, 2.0])
+
+
+@every_method
+def test_what_else_is_refused(name):
+    method = optim.METHODS[name]
+    p, q = leaf([1.0, 2.0]), leaf([1.0, 2.0])
+    with pytest.raises(TypeError, match=r"step needs a closure.*lambda"):
+        method([p]).step()
+    with pytest.raises(optim.ClosureError, match=r"parameter 1 .*shape \(2,\)"):
+        method([p, q]).step(lambda: (p * p).sum())
+    q.requires_grad_(False)
+    method([p, q]).step(lambda: (p * p).sum())
+    np.testing.assert_array_equal(q.data, [1.0, 2.0])
+    with pytest.raises(ValueError, match="a second group"):
+        method([{"params": [p]}, {"params": [q]}])
+    with pytest.raises(ValueError, match="float64 on cpu and float32 on cpu"):
+        method([p, leaf([1.0], np.float32)])
+    with pytest.raises(optim.HyperparameterError, match=r"line_search='wolfe'.*try"):
+        method([p], line_search="wolfe")
+    for keywords in ({"lr": -1.0}, {"max_iter": 0}, {"freeze_random": 1}, {"momentum": 0.9}):
+        with pytest.raises(optim.HyperparameterError, match=next(iter(keywords))):
+            method([p], **keywords)
+
+
+BAD = [
+    (optim.LBFGS, {"history_size": 0}),
+    (optim.LBFGS, {"history_size": 1.5}),
+    (optim.ConjugateGradient, {"beta": "polak"}),
+    (optim.ConjugateGradient, {"restart_every": 0}),
+    (optim.DerivativeFreeCG, {"sigma": 1.0}),
+    (optim.DerivativeFreeCG, {"descent": 0}),
+]
+
+
+@pytest.mark.parametrize(("method", "keywords"), BAD, ids=str)
+def test_bad_hyperparameters(method, keywords):
+    with pytest.raises(optim.HyperparameterError, match=f"{next(iter(keywords))}.*; try"):
+        method([leaf(np.ones(2))], **keywords)
+
+
+@pytest.mark.parametrize(
+    ("rule", "keywords"),
+    [
+        (optim.StrongWolfe, {"c1": 0.0}),
+        (optim.StrongWolfe, {"c2": 1e-5}),
+        (optim.StrongWolfe, {"max_trials": 0}),
+        (optim.Armijo, {"c1": 1.0}),
+        (optim.Nonmonotone, {"eta": 2.0}),
+    ],
+    ids=str,
+)
+def test_bad_settings_of_rules(rule, keywords):
+    with pytest.raises(optim.HyperparameterError, match=f"{next(iter(keywords))}.*; try"):
+        rule(**keywords)
+
+
+def test_a_matrix_that_is_too_large_is_refused():
+    n = 50_000
+    p = leaf(np.ones(n), np.float32)
+    with pytest.raises(MemoryError, match=r"9\.3 GiB; try LBFGS"):
+        optim.BFGS([p], max_iter=2).step(lambda: (p**4).sum())
+
+
+# Dropout and batch normalization -----------------------------------------------------------------
+
+
+def network():
+    mg.manual_seed(0)
+    layers = nn.Linear(5, 8), nn.BatchNorm(8), nn.Tanh(), nn.Dropout(0.4), nn.Linear(8, 2)
+    return nn.Sequential(*layers)
+
+
+def test_dropout_repeats_its_masks_within_a_step():
+    x, y = logistic(np.float32)
+    model, loss_fn = network(), nn.CrossEntropyLoss()
+    batch, labels = mg.tensor(x), mg.tensor(y.astype(np.int64))
+    optimizer = optim.LBFGS(model.parameters(), max_iter=5)
+    losses = []
+
+    def closure():
+        losses.append(loss_fn(model(batch), labels))
+        return losses[-1]
+
+    optimizer.step(closure)
+    assert losses[0].item() == losses[1].item()  # the check that it is a function
+    first = losses[0].item()
+    losses.clear()
+    optimizer.step(closure)
+    assert optimizer.report.loss_after < optimizer.report.loss
+    assert losses[0].item() != first
+    refuses = optim.LBFGS(model.parameters(), freeze_random=False)
+    with pytest.raises(optim.ClosureError, match=r"dropout.*freeze_random=True"):
+        refuses.step(closure)
+
+
+def test_frozen_buffers_stay():
+    model = network()
+    before = {name: buffer.numpy().copy() for name, buffer in model.named_buffers()}
+    with nn.frozen_buffers(model):
+        model(mg.ones((4, 5)) * mg.randn(4, 5))
+    for name, buffer in model.named_buffers():
+        np.testing.assert_array_equal(buffer.data, before[name])
+    model(mg.randn(4, 5))
+    assert model[1].num_batches_tracked.item() == 1
