@@ -13,19 +13,18 @@ from minigrad import backend
 from minigrad.backend import Array
 from minigrad.mode import enable_grad
 from minigrad.optim.hyper import HyperparameterError, count, not_negative, unknown
-from minigrad.optim.second_order import BFGS, LBFGS, ConjugateGradient, DerivativeFreeCG
+from minigrad.optim.second_order import BFGS, LBFGS, ConjugateGradient
 from minigrad.optim.second_order.descent import SecondOrder
 from minigrad.optim.second_order.objective import BudgetSpentError, Objective
 from minigrad.optim.second_order.step_rules import rule_of
 from minigrad.tensor import Tensor, tensor
 
-# SciPy's names first, then those of optim.METHODS. A name comes with the keywords that it implies.
+# SciPy's names, each with the keywords that it implies; those of optim.METHODS are added to them.
 SOLVERS: dict[str, tuple[type[SecondOrder], dict[str, Any]]] = {
     "CG": (ConjugateGradient, {}),
     "BFGS": (BFGS, {}),
     "L-BFGS": (LBFGS, {}),
     "L-BFGS-B": (LBFGS, {}),  # there are no bounds here; the name is SciPy's only one
-    "derivative-free-cg": (DerivativeFreeCG, {}),
 }
 
 
@@ -177,15 +176,21 @@ def _variables(x0: Any) -> tuple[bool, list[Tensor]]:
 def _solver(method: Any) -> tuple[type[SecondOrder], dict[str, Any]]:
     if isinstance(method, type) and issubclass(method, SecondOrder):
         return method, {}
-    names = {name.lower(): name for name in SOLVERS}
+    from minigrad.optim import METHODS  # here, as that module imports this one
+
+    solvers = dict(SOLVERS)
+    for name, kind in METHODS.items():
+        if issubclass(kind, SecondOrder):
+            solvers.setdefault(name, (kind, {}))
+    names = {name.lower(): name for name in solvers}
     if not isinstance(method, str) or method.lower() not in names:
         near = difflib.get_close_matches(str(method).lower(), list(names), 1)
         advice = f"; try {names[near[0]]!r}" if near else ""
         raise HyperparameterError(
-            f"minimize: method={method!r} is not one of {', '.join(SOLVERS)}, or a subclass of "
+            f"minimize: method={method!r} is not one of {', '.join(solvers)}, or a subclass of "
             f"optim.SecondOrder{advice}"
         )
-    return SOLVERS[names[method.lower()]]
+    return solvers[method if method in solvers else names[method.lower()]]
 
 
 def _optimizer(

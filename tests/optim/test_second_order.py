@@ -147,7 +147,7 @@ def test_cg_with_exact_steps_is_linear_cg_on_a_quadratic(beta):
     optimizer = optim.ConjugateGradient([p], beta=beta, line_search=exact)
     x, r = np.zeros(n), b.copy()
     d = r.copy()
-    for k in range(n):
+    for _ in range(n):
         optimizer.step(lambda: 0.5 * (p @ (A @ p)) - b @ p)
         alpha = r @ r / (d @ A @ d)
         x, after = x + alpha * d, r - alpha * (A @ d)
