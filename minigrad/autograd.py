@@ -127,6 +127,7 @@ def _run(
         node.check()
         op, params = node.op, node.params
         frame = lift(node, g)
+        g = frame[0]
         for i, parent in enumerate(node.parents):
             if parent is None or (useful is not None and id(parent) not in useful):
                 continue
@@ -143,6 +144,7 @@ def _run(
             if lift is _arrays and type(parent) is not Node and _owner(pulled) is _owner(g):
                 pulled = pulled.copy()  # a leaf's gradient is nobody else's memory
             _add(gradients, parent, pulled)
+            del pulled  # its memory may be wanted by the next
         if not retain:
             node.free()
 

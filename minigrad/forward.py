@@ -232,10 +232,7 @@ class Curvature:
     def hvp(self, vectors: Sequence[Any]) -> list[Tensor]:
         """Return H v, the product of the loss's Hessian with a vector."""
         moving = self._push(vectors, self._read)
-        gradients = self._back(
-            self._nodes, {id(_source(self.loss)): self._seed}, self._dual(moving)
-        )
-        return self._collect(_tangents(gradients))
+        return self._collect(self._back_with_tangents(self._nodes, moving))
 
     def ggn_vp(self, vectors: Sequence[Any]) -> list[Tensor]:
         """Return G v = Jᵀ H_L J v: J is the Jacobian of `outputs`, H_L the Hessian of the rest.
@@ -247,8 +244,7 @@ class Curvature:
         if self.outputs is None:
             raise GraphError("a Gauss–Newton product needs `outputs`, the tensor between J and H_L")
         moving = self._push(vectors, self._read_outside)
-        seed = {id(_source(self.loss)): self._seed}
-        gradients = _tangents(self._back(self._outer, seed, self._dual(moving)))
+        gradients = self._back_with_tangents(self._outer, moving)
         lift = autograd._tensors if self.create_graph else autograd._arrays
         return self._collect(self._back(self._inner, gradients, lift))
 
@@ -313,6 +309,13 @@ class Curvature:
             autograd._run(nodes, gradients, self._wanted, self._useful, self.keep, lift)
         return gradients
 
+    def _back_with_tangents(self, nodes: list[Node], moving: Tangents) -> dict[int, Any]:
+        """Run the reverse sweep from the loss with duals, and return the gradients' tangents."""
+        gradients = _Gradients({id(x) for x in self.inputs if x.node is None})
+        gradients[id(_source(self.loss))] = self._seed
+        self._back(nodes, gradients, self._dual(moving))
+        return {key: g.tangent for key, g in gradients.items() if type(g) is Dual}
+
     def _dual(self, moving: Tangents) -> autograd.Lift:
         """Return what gives the rules duals of the values that have a tangent."""
 
@@ -332,6 +335,9 @@ class Curvature:
                 else value
                 for i, (value, parent) in enumerate(zip(kept, node.parents, strict=True))
             ]
+            last = all(type(parent) is not Node for parent in node.parents)
+            if last and type(g) is Dual and not any(type(x) is Dual for x in (out, *values)):
+                g = Dual(None, g.tangent)  # nobody reads the value any more
             return [g, out, values, 0] if node.op.variadic else [g, out, *values]
 
         return lift
@@ -365,6 +371,17 @@ def _read(nodes: list[Node], inner: set[int]) -> set[int]:
     return read
 
 
-def _tangents(gradients: dict[int, Any]) -> dict[int, Any]:
-    """Return the tangents of the gradients that have one."""
-    return {key: g.tangent for key, g in gradients.items() if type(g) is Dual}
+class _Gradients(dict[int, Any]):
+    """Gradients by identity; of a leaf's only the tangent, since nobody asks for the value.
+
+    What would compute the value keeps the duals of all newer nodes in memory.
+    """
+
+    def __init__(self, leaves: set[int]) -> None:
+        super().__init__()
+        self.leaves = leaves
+
+    def __setitem__(self, key: int, g: Any) -> None:
+        if type(g) is Dual and key in self.leaves:
+            g = Dual(None, g.tangent)
+        super().__setitem__(key, g)

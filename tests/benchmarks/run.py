@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,18 +32,46 @@ NETWORKS = {  # name: (layer sizes, batch, steps in a round)
 }
 
 
-def minigrad_step(name: str, train: bool) -> Callable[[], object]:
-    """Return one gradient (and, to train, one step of Adam) of a network in minigrad."""
+def minigrad_model(name: str) -> Any:
+    """Return a network in minigrad."""
+    from minigrad import nn
+
+    pairs = pairwise(NETWORKS[name][0])
+    layers = [layer for a, b in pairs for layer in (nn.Linear(a, b), nn.ReLU())]
+    return nn.Sequential(*layers[:-1])
+
+
+def minigrad_batch(name: str) -> tuple[Any, Any]:
+    """Return inputs and classes for a network in minigrad."""
     import minigrad as mg
-    from minigrad import nn, optim
 
     sizes, batch, _ = NETWORKS[name]
-    layers = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.ReLU())]
-    model, loss = nn.Sequential(*layers[:-1]), nn.CrossEntropyLoss()
+    return mg.randn(batch, sizes[0]), mg.tensor(np.arange(batch) % sizes[-1])
+
+
+def torch_model(name: str) -> Any:
+    """Return the same network in PyTorch."""
+    from torch import nn
+
+    pairs = pairwise(NETWORKS[name][0])
+    layers = [layer for a, b in pairs for layer in (nn.Linear(a, b), nn.ReLU())]
+    return nn.Sequential(*layers[:-1])
+
+
+def torch_batch(name: str) -> tuple[Any, Any]:
+    """Return inputs and classes for a network in PyTorch."""
+    import torch
+
+    sizes, batch, _ = NETWORKS[name]
+    return torch.randn(batch, sizes[0]), torch.arange(batch) % sizes[-1]
+
+
+def minigrad_step(name: str, train: bool) -> Callable[[], object]:
+    """Return one gradient (and, to train, one step of Adam) of a network in minigrad."""
+    from minigrad import nn, optim
+
+    model, (x, y), loss = minigrad_model(name), minigrad_batch(name), nn.CrossEntropyLoss()
     optimizer = optim.Adam(model.parameters()) if train else None
-    rng = np.random.default_rng(0)
-    x = mg.tensor(rng.standard_normal((batch, sizes[0])), dtype="float32")
-    y = mg.tensor(rng.integers(0, 10, batch))
 
     def step() -> None:
         model.zero_grad()
@@ -57,14 +86,9 @@ def torch_step(name: str, train: bool, fused: bool = False) -> Callable[[], obje
     """Return the same in PyTorch, with the optimizer's default implementation or the fused one."""
     import torch
 
-    sizes, batch, _ = NETWORKS[name]
-    layers = [
-        layer for a, b in pairwise(sizes) for layer in (torch.nn.Linear(a, b), torch.nn.ReLU())
-    ]
-    model, loss = torch.nn.Sequential(*layers[:-1]), torch.nn.CrossEntropyLoss()
+    model, (x, y), loss = torch_model(name), torch_batch(name), torch.nn.CrossEntropyLoss()
     options = {"fused": True} if fused else {}
     optimizer = torch.optim.Adam(model.parameters(), **options) if train else None
-    x, y = torch.randn(batch, sizes[0]), torch.randint(0, 10, (batch,))
 
     def step() -> None:
         model.zero_grad()
@@ -73,6 +97,66 @@ def torch_step(name: str, train: bool, fused: bool = False) -> Callable[[], obje
             optimizer.step()
 
     return step
+
+
+def minigrad_hvp(name: str, kept: bool = False) -> Callable[[], object]:
+    """Return one Hessian-vector product of a network; with `kept`, one more at the same point."""
+    import minigrad as mg
+    from minigrad import nn
+
+    model, (x, y), loss = minigrad_model(name), minigrad_batch(name), nn.CrossEntropyLoss()
+    parameters = list(model.parameters())
+    vectors = [mg.randn(*p.shape) for p in parameters]
+    curvature = mg.curvature.Curvature(loss(model(x), y), parameters)
+
+    def once() -> None:
+        mg.curvature.Curvature(loss(model(x), y), parameters, keep=False).hvp(vectors)
+
+    return (lambda: curvature.hvp(vectors)) if kept else once
+
+
+def torch_hvp(name: str) -> Callable[[], object]:
+    """Return the same in PyTorch, by its faster way: the gradient's graph differentiated."""
+    import torch
+
+    model, (x, y), loss = torch_model(name), torch_batch(name), torch.nn.CrossEntropyLoss()
+    parameters = list(model.parameters())
+    vectors = [torch.randn_like(p) for p in parameters]
+
+    def step() -> None:
+        first = torch.autograd.grad(loss(model(x), y), parameters, create_graph=True)
+        torch.autograd.grad(first, parameters, vectors)
+
+    return step
+
+
+def minigrad_hessian() -> Callable[[], object]:
+    """Return the exact Hessian of a network of 508 parameters, 64 cases."""
+    import minigrad as mg
+    from minigrad import nn
+
+    model = nn.Sequential(nn.Linear(16, 20), nn.Tanh(), nn.Linear(20, 8))
+    x, y = mg.randn(64, 16), mg.tensor(np.arange(64) % 8)
+    loss, parameters = nn.CrossEntropyLoss(), list(model.parameters())
+    return lambda: mg.curvature.Curvature(loss(model(x), y), parameters).hessian()
+
+
+def torch_hessian() -> Callable[[], object]:
+    """Return the same in PyTorch, by its fastest way: torch.func, all columns at once."""
+    import torch
+
+    model = torch.nn.Sequential(torch.nn.Linear(16, 20), torch.nn.Tanh(), torch.nn.Linear(20, 8))
+    x, y = torch.randn(64, 16), torch.arange(64) % 8
+    shapes = {name: p.shape for name, p in model.named_parameters()}
+    flat = torch.cat([p.detach().reshape(-1) for p in model.parameters()])
+
+    def loss(v: torch.Tensor) -> torch.Tensor:
+        parts = torch.split(v, [shape.numel() for shape in shapes.values()])
+        state = {name: part.view(shapes[name]) for name, part in zip(shapes, parts, strict=True)}
+        logits = torch.func.functional_call(model, state, (x,))
+        return torch.nn.functional.cross_entropy(logits, y)
+
+    return lambda: torch.func.hessian(loss)(flat)
 
 
 WORKER = """
@@ -87,15 +171,15 @@ for _ in sys.stdin:
         start = time.perf_counter()
         step()
         times.append(time.perf_counter() - start)
-    print(statistics.median(times[3:]), flush=True)
+    print(statistics.median(times[3:]) * 1e6, flush=True)
 """
 
 
-def paired(ours: str, theirs: str, rounds: int, steps: int) -> list[float]:
-    """Return our median time, their median time (µs), and the median ratio of the rounds.
+def paired(calls: list[str], rounds: int, steps: int) -> list[list[float]]:
+    """Return, for each call, its times (µs) in the rounds.
 
-    `ours` and `theirs` are the calls, in this file's names, that make the step to be timed. In a
-    round each of the two processes makes `steps` steps while the other sleeps.
+    The calls, in this file's names, make the step to be timed. In a round each of their processes
+    makes `steps` steps while the others sleep.
     """
     workers = [
         subprocess.Popen(
@@ -104,22 +188,29 @@ def paired(ours: str, theirs: str, rounds: int, steps: int) -> list[float]:
             stdout=subprocess.PIPE,
             text=True,
         )
-        for call in (ours, theirs)
+        for call in calls
     ]
-    medians = []
+    times: list[list[float]] = [[] for _ in workers]
     for _ in range(rounds):
-        pair = []
-        for worker in workers:
+        for worker, column in zip(workers, times, strict=True):
             assert worker.stdin
             assert worker.stdout
             print(file=worker.stdin, flush=True)
-            pair.append(float(worker.stdout.readline()))
+            column.append(float(worker.stdout.readline()))
             time.sleep(0.05)  # the threads of a pool spin for a while after their last work
-        medians.append(pair)
     for worker in workers:
         worker.communicate()
-    a, b = (statistics.median(column) * 1e6 for column in zip(*medians, strict=True))
-    return [a, b, statistics.median(x / y for x, y in medians)]
+    return times
+
+
+def ratio(a: list[float], b: list[float]) -> str:
+    """Return the median of the ratios of the rounds."""
+    return f"{statistics.median(x / y for x, y in zip(a, b, strict=True)):.2f}"
+
+
+def middle(times: list[float]) -> str:
+    """Return the median time."""
+    return f"{statistics.median(times):,.0f}"
 
 
 def code(template: str, **values: object) -> str:
@@ -141,17 +232,50 @@ def mlps(rounds: int) -> str:
     cases.append(("gradient + Adam", True, False, {"tiny": 0.6, "medium": 0.85, "big": 0.85}))
     cases.append(("gradient + Adam, PyTorch fused", True, True, {}))
     for what, train, fused, goals in cases:
-        for name, (sizes, batch, steps) in NETWORKS.items():
-            ours = f"minigrad_step({name!r}, {train})"
-            theirs = f"torch_step({name!r}, {train}, {fused})"
-            figures = paired(ours, theirs, rounds, steps)
-            size = "-".join(map(str, sizes)) + f", batch {batch}"
+        for name, (_, _, steps) in NETWORKS.items():
+            calls = [f"minigrad_step({name!r}, {train})", f"torch_step({name!r}, {train}, {fused})"]
+            ours, theirs = paired(calls, rounds, steps)
             goal = f"≤ {goals[name]}" if name in goals else ""
-            cells = [f"{figures[0]:,.0f}", f"{figures[1]:,.0f}", f"{figures[2]:.2f}", goal]
-            rows.append([what, name, size, *cells])
+            figures = [middle(ours), middle(theirs), ratio(ours, theirs), goal]
+            rows.append([what, name, size(name), *figures])
     return table(
         ["one step", "network", "size", "minigrad µs", "PyTorch µs", "ratio", "goal"], rows
     )
+
+
+def size(name: str) -> str:
+    """Return the layers and the batch of a network in words."""
+    sizes, batch, _ = NETWORKS[name]
+    return "-".join(map(str, sizes)) + f", batch {batch}"
+
+
+def products(rounds: int) -> str:
+    """Time Hessian-vector products of the three networks beside the gradient and PyTorch's."""
+    rows = []
+    for name, (_, _, steps) in NETWORKS.items():
+        gradient, once, again, theirs = paired(
+            [
+                f"minigrad_step({name!r}, False)",
+                f"minigrad_hvp({name!r})",
+                f"minigrad_hvp({name!r}, True)",
+                f"torch_hvp({name!r})",
+            ],
+            rounds,
+            max(steps // 2, 1),
+        )
+        times = [middle(x) for x in (gradient, once, again, theirs)]
+        ratios = [ratio(once, gradient), ratio(again, gradient), ratio(once, theirs)]
+        rows.append([name, *times, *ratios, ratio(again, theirs)])
+    head = ["network", "gradient µs", "product µs", "one more µs", "PyTorch µs"]
+    ratios = ["product / gradient (≤ 2.2)", "one more / gradient", "product / PyTorch (≤ 0.7)"]
+    return table([*head, *ratios, "one more / PyTorch"], rows)
+
+
+def hessians(rounds: int) -> str:
+    """Time the exact Hessian of a small network."""
+    ours, theirs = paired(["minigrad_hessian()", "torch_hessian()"], rounds, 10)
+    head = ["Hessian of 508 parameters", "minigrad µs", "PyTorch µs", "ratio (≤ 1)"]
+    return table(head, [["16-20-8, 64 cases", middle(ours), middle(theirs), ratio(ours, theirs)]])
 
 
 MEMORY = """
@@ -164,7 +288,7 @@ def kilobytes(field):
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(field))
 
-step = run.{library}_step("big", True)
+step = run.{call}
 Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew, at what is resident now
 before = kilobytes("VmRSS")
 for _ in range(8):
@@ -174,16 +298,24 @@ print(kilobytes("VmHWM") - before)
 
 
 def memory() -> str:
-    """Measure what eight training steps of the big network add to the resident memory's peak.
+    """Measure what eight steps of the big network add to the resident memory's peak.
 
-    The model is there before, the gradients and the optimizer's state are not. Linux only.
+    The model is there before; gradients, products and the optimizer's state are not. Linux only.
     """
-    rows = []
-    for library in ("minigrad", "torch"):
-        measure = [sys.executable, "-c", code(MEMORY, library=library)]
-        runs = [int(subprocess.check_output(measure)) for _ in range(3)]
-        rows.append([library, f"{statistics.median(runs) / 1024:.0f}"])
-    return table(["big network, gradient + Adam", "peak growth, MiB"], rows)
+    cases = {
+        "training step": ("minigrad_step('big', True)", "torch_step('big', True)"),
+        "gradient": ("minigrad_step('big', False)", "torch_step('big', False)"),
+        "Hessian-vector product": ("minigrad_hvp('big')", "torch_hvp('big')"),
+    }
+    rows = [[what, *map(growth, calls)] for what, calls in cases.items()]
+    return table(["peak growth, MiB", "minigrad", "PyTorch"], rows)
+
+
+def growth(call: str) -> str:
+    """Return the growth of the peak, the median of three processes."""
+    measure = [sys.executable, "-c", code(MEMORY, call=call)]
+    runs = [int(subprocess.check_output(measure)) for _ in range(3)]
+    return f"{statistics.median(runs) / 1024:.0f}"
 
 
 def imports() -> str:
@@ -248,9 +380,12 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="put the tables into this page")
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     arguments = parser.parse_args()
+    rounds = 3 if arguments.quick else 15
     sections = {
         "machine": machine(),
-        "mlps": mlps(3 if arguments.quick else 15),
+        "mlps": mlps(rounds),
+        "products": products(rounds),
+        "hessians": hessians(rounds),
         "memory": memory(),
         "imports": imports(),
     }
