@@ -40,10 +40,15 @@ from minigrad.optim.second_order import (
     ConjugateGradient,
     DerivativeFreeCG,
     Fixed,
+    Newton,
+    NewtonCG,
     Nonmonotone,
     Report,
+    SaddleFreeNewton,
     SecondOrder,
+    StochasticDiagonalLM,
     StrongWolfe,
+    TrustRegion,
 )
 
 METHODS: dict[str, type[Optimizer]] = {
@@ -62,15 +67,20 @@ METHODS: dict[str, type[Optimizer]] = {
     "derivative-free-cg": DerivativeFreeCG,
     "bfgs": BFGS,
     "lbfgs": LBFGS,
+    "newton": Newton,
+    "newton-cg": NewtonCG,
+    "saddle-free-newton": SaddleFreeNewton,
+    "stochastic-diagonal-lm": StochasticDiagonalLM,
 }
 
 __all__ = [
     "AMSGrad", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Armijo", "BFGS",
     "ChainedScheduler", "ClosureError", "ConjugateGradient", "ConstantLR", "CosineAnnealingLR",
     "DerivativeFreeCG", "EMA", "ExponentialLR", "Fixed", "HyperparameterError", "InverseSqrtLR",
-    "LBFGS", "LambdaLR", "LinearLR", "LinearWarmup", "METHODS", "Momentum", "MultiStepLR", "NAG",
-    "NAdam", "Nonmonotone", "OneCycleLR", "Optimizer", "PolynomialLR", "RMSprop",
-    "ReduceLROnPlateau", "Report", "Result", "SGD", "Schedule", "SecondOrder", "SequentialLR",
-    "StepLR", "StrongWolfe", "clip_grad_norm_", "clip_grad_norm_per_parameter_",
-    "clip_grad_value_", "minimize",
+    "LBFGS", "LambdaLR", "LinearLR", "LinearWarmup", "METHODS", "Momentum", "MultiStepLR",
+    "NAG", "NAdam", "Newton", "NewtonCG", "Nonmonotone", "OneCycleLR", "Optimizer",
+    "PolynomialLR", "RMSprop", "ReduceLROnPlateau", "Report", "Result", "SGD",
+    "SaddleFreeNewton", "Schedule", "SecondOrder", "SequentialLR", "StepLR",
+    "StochasticDiagonalLM", "StrongWolfe", "TrustRegion", "clip_grad_norm_",
+    "clip_grad_norm_per_parameter_", "clip_grad_value_", "minimize",
 ]  # fmt: skip

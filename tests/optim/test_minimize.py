@@ -146,7 +146,9 @@ def test_a_function_that_returns_a_number():
 OWN = [
     name
     for name, method in optim.METHODS.items()
-    if issubclass(method, optim.SecondOrder) and not method.needs_outputs
+    if issubclass(method, optim.SecondOrder)
+    and not method.needs_outputs
+    and method.class_defaults["line_search"] != "fixed"
 ]
 
 
