@@ -40,15 +40,13 @@ from minigrad.optim.second_order import (
     ConjugateGradient,
     DerivativeFreeCG,
     Fixed,
-    Newton,
-    NewtonCG,
+    GaussNewton,
+    HessianFree,
+    LevenbergMarquardt,
     Nonmonotone,
     Report,
-    SaddleFreeNewton,
     SecondOrder,
-    StochasticDiagonalLM,
     StrongWolfe,
-    TrustRegion,
 )
 
 METHODS: dict[str, type[Optimizer]] = {
@@ -67,20 +65,18 @@ METHODS: dict[str, type[Optimizer]] = {
     "derivative-free-cg": DerivativeFreeCG,
     "bfgs": BFGS,
     "lbfgs": LBFGS,
-    "newton": Newton,
-    "newton-cg": NewtonCG,
-    "saddle-free-newton": SaddleFreeNewton,
-    "stochastic-diagonal-lm": StochasticDiagonalLM,
+    "gauss-newton": GaussNewton,
+    "levenberg-marquardt": LevenbergMarquardt,
+    "hessian-free": HessianFree,
 }
 
 __all__ = [
     "AMSGrad", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Armijo", "BFGS",
     "ChainedScheduler", "ClosureError", "ConjugateGradient", "ConstantLR", "CosineAnnealingLR",
-    "DerivativeFreeCG", "EMA", "ExponentialLR", "Fixed", "HyperparameterError", "InverseSqrtLR",
-    "LBFGS", "LambdaLR", "LinearLR", "LinearWarmup", "METHODS", "Momentum", "MultiStepLR",
-    "NAG", "NAdam", "Newton", "NewtonCG", "Nonmonotone", "OneCycleLR", "Optimizer",
-    "PolynomialLR", "RMSprop", "ReduceLROnPlateau", "Report", "Result", "SGD",
-    "SaddleFreeNewton", "Schedule", "SecondOrder", "SequentialLR", "StepLR",
-    "StochasticDiagonalLM", "StrongWolfe", "TrustRegion", "clip_grad_norm_",
+    "DerivativeFreeCG", "EMA", "ExponentialLR", "Fixed", "GaussNewton", "HessianFree",
+    "HyperparameterError", "InverseSqrtLR", "LBFGS", "LambdaLR", "LevenbergMarquardt", "LinearLR",
+    "LinearWarmup", "METHODS", "Momentum", "MultiStepLR", "NAG", "NAdam", "Nonmonotone",
+    "OneCycleLR", "Optimizer", "PolynomialLR", "RMSprop", "ReduceLROnPlateau", "Report", "Result",
+    "SGD", "Schedule", "SecondOrder", "SequentialLR", "StepLR", "StrongWolfe", "clip_grad_norm_",
     "clip_grad_norm_per_parameter_", "clip_grad_value_", "minimize",
 ]  # fmt: skip

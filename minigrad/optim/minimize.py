@@ -13,13 +13,7 @@ from minigrad import backend
 from minigrad.backend import Array
 from minigrad.mode import enable_grad
 from minigrad.optim.hyper import HyperparameterError, count, not_negative, unknown
-from minigrad.optim.second_order import (
-    BFGS,
-    LBFGS,
-    ConjugateGradient,
-    Newton,
-    NewtonCG,
-)
+from minigrad.optim.second_order import BFGS, LBFGS, ConjugateGradient, LevenbergMarquardt
 from minigrad.optim.second_order.descent import SecondOrder
 from minigrad.optim.second_order.objective import BudgetSpentError, Objective
 from minigrad.optim.second_order.step_rules import rule_of
@@ -31,9 +25,7 @@ SOLVERS: dict[str, tuple[type[SecondOrder], dict[str, Any]]] = {
     "BFGS": (BFGS, {}),
     "L-BFGS": (LBFGS, {}),
     "L-BFGS-B": (LBFGS, {}),  # there are no bounds here; the name is SciPy's only one
-    "Newton-CG": (NewtonCG, {}),
-    "trust-ncg": (NewtonCG, {"line_search": "trust-region"}),
-    "trust-exact": (Newton, {"line_search": "trust-region"}),
+    "lm": (LevenbergMarquardt, {"scaling": True}),  # least_squares' name, for MINPACK's scaling
 }
 
 
@@ -72,7 +64,10 @@ def minimize(
 ) -> Result:
     """Minimize a function of one or several tensors, in the manner of ``scipy.optimize.minimize``.
 
-    - `f` takes Tensors and returns a Tensor of one element, computed by minigrad's operations;
+    - `f` takes Tensors and returns a Tensor of one element, computed by minigrad's operations; for
+      least squares ("gauss-newton", "levenberg-marquardt", "lm", "hessian-free") the vector of
+      residuals r, for ½‖r‖², as for ``scipy.optimize.least_squares``, or the pair of loss and
+      outputs;
     - `x0`: where to start: a Tensor, an array, a number or nested list of numbers; or a list or
       tuple of Tensors and arrays, for a function of as many arguments. All have one dtype and
       device, which the search keeps; numbers and lists of them become float64, as SciPy's users
@@ -98,7 +93,7 @@ def minimize(
     optimizer = _optimizer(solver, method, tensors, given)
     at = Objective(
         optimizer.flat,
-        lambda: f(*tensors),
+        _squared(f, tensors) if solver.needs_outputs else lambda: f(*tensors),
         curvature=solver.curvature,
         freeze_random=optimizer.param_groups[0]["freeze_random"],
         strict=False,
@@ -148,6 +143,18 @@ def _search(
     except BudgetSpentError:
         return result(nit, x, f, g, 1, f"{at.limit} evaluations were not enough")
     return result(nit, x, f, g, 0, f"no component of the gradient exceeds {gtol:g}")
+
+
+def _squared(f: Callable[..., Any], tensors: list[Tensor]) -> Callable[[], Any]:
+    """Return a closure for Gauss–Newton methods: residuals r become the pair of ½‖r‖² and r."""
+
+    def closure() -> Any:
+        result = f(*tensors)
+        if isinstance(result, Tensor) and result.ndim:
+            return 0.5 * (result * result).sum(), result
+        return result
+
+    return closure
 
 
 def _called(callback: Callable[..., Any] | None) -> Callable[[Callable[[], Result]], bool]:

@@ -152,11 +152,6 @@ class Objective:
             self._curvature = Curvature(loss, self._active(), outputs)
         return self._curvature
 
-    @property
-    def has_outputs(self) -> bool:
-        """Whether the closure returns outputs beside the loss, for Gauss–Newton products."""
-        return self.curvature().outputs is not None
-
     def hessian(self) -> Array:
         """Return the Hessian as a matrix (n, n), at the cost of n products."""
         identity = self.xp.eye(self.x.size, dtype=self.x.dtype)
@@ -164,20 +159,47 @@ class Objective:
         H = self.xp.stack(rows)
         return (H + H.T) / 2
 
-    def _product(self, kind: str, v: Array) -> Array:
+    def gauss_newton(self) -> Array:
+        """Return the Gauss–Newton matrix (n, n), at about the cost of n products."""
+        xp, flat = self.xp, self.flat
+        curvature = self._with_outputs()
+        self.counts.nhev += self.x.size
+        # Where each element of the vector, in the order of memory, stands in the matrix.
+        place, start = xp.zeros(self.x.size, "int64"), 0
+        used = xp.zeros(self.x.size, "bool")
+        for i, p in enumerate(flat.tensors):
+            if p.requires_grad:
+                flat.shaped(i, place)[...] = xp.arange(start, start + p.size).reshape(p.shape)
+                flat.shaped(i, used)[...] = True
+                start += p.size
+        G = curvature.ggn().data[place[:, None], place]
+        return (G + G.T) / 2 * used * used[:, None]
+
+    def _with_outputs(self) -> Curvature:
+        """Return the second derivatives, where the closure says what the outputs are."""
         curvature = self.curvature()
-        if kind == "ggn_vp" and curvature.outputs is None:
+        if curvature.outputs is None:
             raise ClosureError(
                 "Gauss–Newton products need the outputs between the model and the loss: return "
                 "(loss, outputs) from the closure, where outputs are the logits or residuals that "
                 "the loss was computed from"
             )
+        return curvature
+
+    def _product(self, kind: str, v: Array) -> Array:
+        curvature = self._with_outputs() if kind == "ggn_vp" else self.curvature()
         self.counts.nhev += 1
         flat = self.flat
         parts = [
             Tensor.of(flat.shaped(i, v)) for i, p in enumerate(flat.tensors) if p.requires_grad
         ]
         return self._joined(getattr(curvature, kind)(parts))
+
+    def beside(self, closure: Callable[[], Any]) -> Objective:
+        """Return the objective of another closure at this point, with the same random numbers."""
+        other = Objective(self.flat, closure, curvature=True, strict=self._strict)
+        other._rewind = self._rewind
+        return other
 
     # The closure ---------------------------------------------------------------------------------
 
