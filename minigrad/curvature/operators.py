@@ -137,6 +137,8 @@ class _Recorded(LinearOperator):
                 raise TypeError(
                     f"{type(self).__name__}: parameters are Tensors, not {type(x).__name__}"
                 )
+        if len({id(x) for x in self.parameters}) < len(self.parameters):
+            raise ValueError(f"{type(self).__name__}: a parameter is given twice; give it once")
         devices = {x.device for x in self.parameters}
         if len(devices) > 1:
             raise DeviceError(

@@ -233,6 +233,7 @@ ERRORS = {
     "no graph": (lambda: HessianOperator(mg.tensor(1.0), [x]), mg.GraphError, "no graph"),
     "no Tensor": (lambda: HessianOperator(3.0, [x]), TypeError, "not float"),
     "no parameters": (lambda: HessianOperator((x * x).sum(), []), ValueError, "no parameters"),
+    "twice": (lambda: HessianOperator((x * x).sum(), [x, x]), ValueError, "given twice"),
     "no Tensors": (lambda: HessianOperator((x * x).sum(), [1.0]), TypeError, "not float"),
     "function": (lambda: HessianOperator.of(lambda x: x, x), mg.GraphError, r"shape \(2,\)"),
     "outputs": (
