@@ -21,6 +21,7 @@ RATES = {
     "adamax": 3e-1,
     "amsgrad": 1e-1,
     "nadam": 3e-2,
+    "stochastic-diagonal-lm": 0.3,
 }
 
 
@@ -47,6 +48,6 @@ for name, method in optim.METHODS.items():
     p = descend(method, lr)
     results[name] = rosenbrock(p).item()
     x, y = p.tolist()
-    print(f"{name:>9}  lr {lr:<6g}  f = {results[name]:.1e}  at ({x:.4f}, {y:.4f})")
+    print(f"{name:>22}  lr {lr:<6g}  f = {results[name]:.1e}  at ({x:.4f}, {y:.4f})")
 
 assert max(results.values()) < 1

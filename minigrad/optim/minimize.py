@@ -13,7 +13,14 @@ from minigrad import backend
 from minigrad.backend import Array
 from minigrad.mode import enable_grad
 from minigrad.optim.hyper import HyperparameterError, count, not_negative, unknown
-from minigrad.optim.second_order import BFGS, LBFGS, ConjugateGradient, LevenbergMarquardt
+from minigrad.optim.second_order import (
+    BFGS,
+    LBFGS,
+    ConjugateGradient,
+    LevenbergMarquardt,
+    Newton,
+    NewtonCG,
+)
 from minigrad.optim.second_order.descent import SecondOrder
 from minigrad.optim.second_order.objective import BudgetSpentError, Objective
 from minigrad.optim.second_order.step_rules import rule_of
@@ -25,6 +32,9 @@ SOLVERS: dict[str, tuple[type[SecondOrder], dict[str, Any]]] = {
     "BFGS": (BFGS, {}),
     "L-BFGS": (LBFGS, {}),
     "L-BFGS-B": (LBFGS, {}),  # there are no bounds here; the name is SciPy's only one
+    "Newton-CG": (NewtonCG, {}),
+    "trust-ncg": (NewtonCG, {"line_search": "trust-region"}),
+    "trust-exact": (Newton, {"line_search": "trust-region"}),
     "lm": (LevenbergMarquardt, {"scaling": True}),  # least_squares' name, for MINPACK's scaling
 }
 

@@ -23,8 +23,8 @@ def spectrum(
     """Draw the density of `mg.curvature.spectral_density` into a PNG file and return its path.
 
     The scale is logarithmic, since of many eigenvalues a few lie apart. Around the line is a band
-    of two standard errors; the dotted line is as high as the peak of one single eigenvalue, so
-    that what lies below it is the foot of a peak. `eigenvalues`, such as those of
+    of two standard errors; the dotted line is as high as the peak of a single eigenvalue, so that
+    what lies below it is the foot of a peak. `eigenvalues`, such as those of
     `top_eigenvalues`, are marked where they lie.
 
     Raises FileNotFoundError if there is no such folder, RenderError without matplotlib.
@@ -39,7 +39,7 @@ def spectrum(
     high = [max(mean + 2 * e, floor) for mean, e in zip(y, error, strict=True)]
     axes.fill_between(x, low, high, color=_BAND, lw=0)
     axes.plot(x, [mean if mean > floor else math.nan for mean in y], color=_INK, lw=1.6)
-    axes.axhline(one, color="#888888", lw=1, ls=":")
+    axes.axhline(one, color="#888888", lw=1, ls=":", label="height of a single eigenvalue")
     found = eigenvalues.tolist() if isinstance(eigenvalues, Tensor) else list(eigenvalues)
     if found:
         heights = [floor * 1.5] * len(found)
@@ -48,18 +48,7 @@ def spectrum(
     axes.set_ylim(floor, 2 * max(high))
     dress(axes, "eigenvalue λ")
     axes.set_ylabel("density", color="#444444")
-    axes.annotate(
-        "one eigenvalue",
-        (1, one),
-        xycoords=("axes fraction", "data"),
-        xytext=(-2, 3),
-        textcoords="offset points",
-        ha="right",
-        fontsize=8,
-        color="#666666",
-    )
-    if found:
-        axes.legend(frameon=False)
+    axes.legend(frameon=False)
     if title:
         axes.set_title(title, fontsize=11, loc="left")
     paper.savefig(path, format="png")

@@ -19,6 +19,9 @@ METHODS = {  # ours: SciPy's, and what makes its gradient's tolerance the only e
     "CG": ("CG", {}),
     "BFGS": ("BFGS", {}),
     "L-BFGS": ("L-BFGS-B", {"ftol": 0.0, "maxfun": 100_000}),
+    "Newton-CG": ("Newton-CG", {"xtol": 1e-8, "gtol": None, "maxiter": 300}),
+    "trust-ncg": ("trust-ncg", {"maxiter": 300}),
+    "trust-exact": ("trust-exact", {"maxiter": 300}),
 }
 EVERY = [(problem, method) for problem in PROBLEMS for method in METHODS]
 IDS = [f"{problem.name}-{method}" for problem, method in EVERY]
@@ -39,12 +42,19 @@ def theirs(problem, method):
         value, gradient = pair(mg.tensor(x))
         return value.item(), gradient.numpy().copy()
 
+    def hessian(x):
+        return mg.hessian(problem)(mg.tensor(x)).numpy()
+
     name, options = METHODS[method]
     x0 = np.array(problem.start, float)
     options = {"gtol": 1e-5, "maxiter": 5000, **options}
+    options = {key: value for key, value in options.items() if value is not None}
+    more = {"hess": hessian} if name.startswith(("Newton", "trust")) else {}
     with np.errstate(all="ignore"):
-        found = scipy_optimize.minimize(function, x0, jac=True, method=name, options=options)
-    return found, np.abs(found.jac).max() <= 1e-5
+        found = scipy_optimize.minimize(
+            function, x0, jac=True, method=name, options=options, **more
+        )
+    return found, np.abs(function(found.x)[1]).max() <= 1e-5
 
 
 @pytest.mark.filterwarnings("ignore::scipy.optimize.OptimizeWarning")

@@ -147,7 +147,9 @@ SCIPY = [name for name, (method, _) in SOLVERS.items() if not method.needs_outpu
 OWN = [
     name
     for name, method in optim.METHODS.items()
-    if issubclass(method, optim.SecondOrder) and not method.needs_outputs
+    if issubclass(method, optim.SecondOrder)
+    and not method.needs_outputs
+    and method.class_defaults["line_search"] != "fixed"
 ]
 
 

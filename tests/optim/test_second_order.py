@@ -23,6 +23,9 @@ SECOND_ORDER = {
 }
 GRADIENT_ONLY = ["cg", "derivative-free-cg", "bfgs", "lbfgs"]
 BETAS = ["fletcher-reeves", "polak-ribiere", "hestenes-stiefel", "dai-yuan", "hager-zhang"]
+SEARCHING = [  # those that find the length themselves
+    name for name in SECOND_ORDER if optim.METHODS[name].class_defaults["line_search"] != "fixed"
+]
 every_method = pytest.mark.parametrize("name", SECOND_ORDER)
 
 
@@ -112,7 +115,8 @@ def test_nonmonotone_remembers_the_mean():
 def test_a_trial_that_is_no_number_is_backed_off(rule, dtype):
     """log is NaN beyond 0: the first trial lands there, the parameters never stay there."""
     p = leaf([1e-3, 1.0], dtype)
-    optimizer = optim.LBFGS([p], line_search=rule, lr=1e3)
+    method = optim.NewtonCG if RULES[rule].needs_model else optim.LBFGS
+    optimizer = method([p], line_search=rule, lr=1e3)
     for _ in range(60):
         optimizer.step(lambda: (p * p - mg.log(p)).sum())
         assert np.isfinite(p.data).all()
@@ -253,7 +257,7 @@ def test_a_direction_that_goes_up_is_replaced():
     assert p.item() == 2 * before
 
 
-@every_method
+@pytest.mark.parametrize("name", SEARCHING)
 def test_goes_down_rosenbrock_and_says_how(name):
     p = leaf([-1.2, 1.0])
     optimizer = optim.METHODS[name]([p], max_iter=5)
@@ -359,6 +363,8 @@ CLOSURES = {
 @every_method
 def test_closures_that_do_not_serve(name, case):
     make, message = CLOSURES[case]
+    if case == "noise" and name not in SEARCHING:
+        pytest.skip("it compares no values")
     p = leaf([1.0, 2.0])
     with pytest.raises(optim.ClosureError, match=message):
         optim.METHODS[name]([p]).step(make(p))

@@ -36,14 +36,14 @@ def test_the_line_is_the_density_and_the_dotted_one_a_single_eigenvalue(tmp_path
     assert one.get_ydata()[0] == pytest.approx(peak, rel=0.01)  # at 10 there is one of the 100
     assert axes.get_yscale() == "log"
     assert axes.get_title(loc="left") == "a title"
-    assert axes.get_legend() is None
+    assert len(axes.get_legend().get_texts()) == 1
 
 
 @pytest.mark.parametrize("eigenvalues", [[10.0, 1.0], mg.tensor([10.0, 1.0])])
 def test_eigenvalues_are_marked(eigenvalues, tmp_path, monkeypatch):
     axes = drawn(tmp_path / "a.png", monkeypatch, eigenvalues=eigenvalues)
     assert list(axes.lines[-1].get_xdata()) == [10, 1]
-    assert len(axes.get_legend().get_texts()) == 1
+    assert len(axes.get_legend().get_texts()) == 2
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -2,10 +2,13 @@
 
 from minigrad.optim.second_order.conjugate_gradient import ConjugateGradient, DerivativeFreeCG
 from minigrad.optim.second_order.descent import Report, SecondOrder
+from minigrad.optim.second_order.diagonal import StochasticDiagonalLM
 from minigrad.optim.second_order.hessian_free import HessianFree
 from minigrad.optim.second_order.least_squares import GaussNewton, LevenbergMarquardt
+from minigrad.optim.second_order.newton import Newton, NewtonCG
 from minigrad.optim.second_order.objective import ClosureError, Objective
 from minigrad.optim.second_order.quasi_newton import BFGS, LBFGS
+from minigrad.optim.second_order.saddle_free import SaddleFreeNewton
 from minigrad.optim.second_order.step_rules import (
     Armijo,
     Fixed,
@@ -14,9 +17,11 @@ from minigrad.optim.second_order.step_rules import (
     Step,
     StrongWolfe,
 )
+from minigrad.optim.second_order.trust_region import TrustRegion
 
 __all__ = [
-    "BFGS", "LBFGS", "Armijo", "ClosureError", "ConjugateGradient", "DerivativeFreeCG", "Fixed",
-    "GaussNewton", "HessianFree", "LevenbergMarquardt", "Nonmonotone", "Objective", "Report",
-    "Rule", "SecondOrder", "Step", "StrongWolfe",
+    "Armijo", "BFGS", "ClosureError", "ConjugateGradient", "DerivativeFreeCG", "Fixed",
+    "GaussNewton", "HessianFree", "LBFGS", "LevenbergMarquardt", "Newton", "NewtonCG",
+    "Nonmonotone", "Objective", "Report", "Rule", "SaddleFreeNewton", "SecondOrder", "Step",
+    "StochasticDiagonalLM", "StrongWolfe", "TrustRegion",
 ]  # fmt: skip

@@ -78,6 +78,7 @@ class SecondOrder(Optimizer):
     full_batch: ClassVar[bool] = True  # what `training.fit` then takes if no batch size is given
     curvature: ClassVar[bool] = False
     learns: ClassVar[bool] = False
+    has_model: ClassVar[bool] = False  # whether trust regions can be used: see `Modelled`
     wolfe: ClassVar[dict[str, float]] = {}
     direction: ClassVar[Callable[..., Array]]
 
@@ -118,9 +119,14 @@ class SecondOrder(Optimizer):
     def check(self, group: Group) -> None:
         """Raise HyperparameterError for a rule that there is not."""
         try:
-            rule_of(group["line_search"], **self.wolfe)
+            rule = rule_of(group["line_search"], **self.wolfe)
         except HyperparameterError as error:
             raise HyperparameterError(f"{self.name}: {error}") from None
+        if rule.needs_model and not self.has_model:
+            raise HyperparameterError(
+                f"{self.name}: line_search={rule.name!r} needs a quadratic model, and this method "
+                "has a direction only; use NewtonCG or Newton, or try line_search='strong-wolfe'"
+            )
 
     # A step --------------------------------------------------------------------------------------
 
@@ -254,6 +260,8 @@ class SecondOrder(Optimizer):
         for group in saved["param_groups"]:
             if isinstance(group["line_search"], Rule):
                 group["line_search"] = group["line_search"].settings()
+            for name in [name for name, value in group.items() if callable(value)]:
+                del group[name]  # a function cannot be saved: who loads has made it anew
         if self.steps:
             memory = dict(getattr(self.rule, "memory", {}))
             state = _mapped(self.state, self._to_host)

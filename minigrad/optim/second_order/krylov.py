@@ -27,7 +27,9 @@ class Solution:
     - ``residual``: ‖b − A x‖, of the recursion;
     - ``status``: "residual" or "progress" (small enough), "boundary", "negative curvature",
       "max_iter", or "not finite" (a product was not);
-    - ``negative``: the direction d with dᵀA d ≤ 0 where one was met, else None;
+    - ``norm``: of x, or of x − x0, in the preconditioner's norm √(xᵀM x);
+    - ``negative``: the direction d with dᵀA d ≤ 0 where one was met, else None, and that
+      ``curvature`` dᵀA d;
     - ``iterates``: those kept on the way, the last one being x.
     """
 
@@ -36,7 +38,9 @@ class Solution:
     model: float
     residual: float
     status: str
+    norm: float = 0.0
     negative: Array | None = None
+    curvature: float = math.nan
     iterates: list[Array] = field(default_factory=list)
 
 
@@ -86,17 +90,17 @@ def conjugate_gradients(
     size = math.sqrt(rz if preconditioner is None else dot(r, r))
     d, models, kept, following = z, [_model(dot, x, r, b)], [], 1.0
     inside = Ball(radius, rz)
-    status, negative = "max_iter", None
+    status, negative, curvature = "max_iter", None, math.nan
     if not math.isfinite(size) or not math.isfinite(rz):
         return Solution(x, spent, 0.0, size, "not finite")
     i = 0
     while size > goal and i < limit:
         a = product(d)
+        i += 1
         curvature = dot(d, a)
         if not math.isfinite(curvature):
             status = "not finite"
             break
-        i += 1
         alpha = rz / curvature if curvature > 0 else math.inf
         cut = inside.reach(alpha)
         if cut is None and alpha == math.inf:
@@ -105,6 +109,7 @@ def conjugate_gradients(
         length = alpha if cut is None else cut
         x, r = x + length * d, r - length * a
         models.append(_model(dot, x, r, b))
+        inside.move(length)
         if keep is not None and i >= following:
             kept.append(x)
             while math.ceil(following) <= i:
@@ -120,12 +125,14 @@ def conjugate_gradients(
             status = "progress"
             break
         d = z + rz / before * d
-        inside.turn(alpha, rz / before, rz)
+        inside.turn(rz / before, rz)
     if status == "max_iter" and size <= goal:
         status = "residual"
     if keep is not None and (not kept or kept[-1] is not x):
         kept.append(x)
-    return Solution(x, spent + i, models[-1], size, status, negative, kept)
+    norm = math.sqrt(max(inside.xx, 0.0))
+    bend = math.nan if negative is None else curvature
+    return Solution(x, spent + i, models[-1], size, status, norm, negative, bend, kept)
 
 
 class Ball:
@@ -151,10 +158,14 @@ class Ball:
         root = math.sqrt(self.xd * self.xd + self.dd * room)
         return room / (self.xd + root) if self.xd > 0 else (root - self.xd) / self.dd
 
-    def turn(self, alpha: float, beta: float, rz: float) -> None:
-        """Move x by alpha·d, and turn to the next direction z + beta·d."""
+    def move(self, alpha: float) -> None:
+        """Move x by alpha·d."""
         self.xx += 2 * alpha * self.xd + alpha * alpha * self.dd
-        self.xd = beta * (self.xd + alpha * self.dd)
+        self.xd += alpha * self.dd
+
+    def turn(self, beta: float, rz: float) -> None:
+        """Turn to the next direction z + beta·d."""
+        self.xd *= beta
         self.dd = rz + beta * beta * self.dd
 
 

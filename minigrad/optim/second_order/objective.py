@@ -152,6 +152,11 @@ class Objective:
             self._curvature = Curvature(loss, self._active(), outputs)
         return self._curvature
 
+    @property
+    def has_outputs(self) -> bool:
+        """Whether the closure returns outputs beside the loss, for Gauss–Newton products."""
+        return self.curvature().outputs is not None
+
     def hessian(self) -> Array:
         """Return the Hessian as a matrix (n, n), at the cost of n products."""
         identity = self.xp.eye(self.x.size, dtype=self.x.dtype)

@@ -93,6 +93,7 @@ class Rule:
     name: ClassVar[str] = ""
     needs_descent: ClassVar[bool] = True  # whether the direction must go down
     lengthens: ClassVar[bool] = False  # whether a step may be longer than the first trial
+    needs_model: ClassVar[bool] = False  # whether a direction is not enough
 
     def __call__(self, objective: Objective, f: float, g: Array, d: Array, first: float) -> Step:
         """Return the step along d."""

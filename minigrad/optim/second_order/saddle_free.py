@@ -1,0 +1,80 @@
+"""Saddle-free Newton: the Hessian's eigenvalues by their absolute values."""
+
+from __future__ import annotations
+
+import math
+
+from minigrad import backend
+from minigrad.backend import Array
+from minigrad.curvature import lanczos, tridiagonal
+from minigrad.optim.optimizer import Group
+from minigrad.optim.second_order.dense import check_size
+from minigrad.optim.second_order.descent import SecondOrder
+from minigrad.optim.second_order.objective import Objective
+
+
+class SaddleFreeNewton(SecondOrder, line_search="armijo"):
+    """Saddle-free Newton (Dauphin et al. 2014, arXiv:1406.2572): d = −(abs(H) + λI)⁻¹∇f.
+
+    abs(H) has H's eigenvectors and the absolute values of its eigenvalues: along a direction of
+    negative curvature it goes away from the saddle, as far as Newton's method would go towards it.
+    All λ of ``dampings`` are tried, and the direction with the lowest loss at x + d is kept; with
+    ``line_search="fixed"`` that is the step, as in the paper, else the step rule has the last word.
+
+    ``krylov=None`` takes all eigenvalues: n products, n² numbers, 10n³ flops, for n up to some
+    thousands. ``krylov=k`` takes H within the space spanned by g, Hg, …, Hᵏ⁻¹g, by Lanczos: k
+    products and kn numbers, for any n; the step stays within the space.
+
+    A start at the saddle itself, where the gradient is 0, is not left.
+
+    Raises MemoryError, when made, for a matrix of more than ``max_bytes`` (n² or kn numbers);
+    HyperparameterError: krylov < 1, no dampings or one < 0, and as `SecondOrder`.
+    """
+
+    curvature = True
+
+    def direction(
+        self,
+        at: Objective,
+        f: float,
+        g: Array,
+        *,
+        krylov: int | None = None,
+        dampings: tuple[float, ...] = (1.0, 0.1, 0.01, 1e-3, 1e-4, 1e-5, 1e-6),
+        max_bytes: int = 1 << 30,
+    ) -> Array:
+        """Return the best −(abs(H) + λI)⁻¹g."""
+        values, vectors = eigenpairs(at, g, krylov)
+        size, part, x = at.xp.abs(values), vectors.T @ g, at.x
+        least = float(size.max()) * float(at.xp.finfo(g.dtype).eps) or 1.0
+        lowest, best = math.inf, -g
+        for damping in dampings:
+            d = -(vectors @ (part / at.xp.maximum(size + damping, least)))
+            value = at.value(x + d) if len(dampings) > 1 else -math.inf
+            if value < lowest:
+                lowest, best = value, d
+        at.move(x)
+        return best
+
+    def check(self, group: Group) -> None:
+        """Raise MemoryError for eigenvectors that are too large."""
+        super().check(group)
+        n = sum(p.size for p in group["params"])
+        k = min(n, group["krylov"] or n)
+        what = f"{self.name}: a basis of {k:,} vectors of {n:,} parameters"
+        itemsize = group["params"][0].dtype.itemsize
+        check_size(what, n * k, itemsize, group["max_bytes"], "a Krylov space, such as krylov=100")
+
+
+def eigenpairs(at: Objective, g: Array, krylov: int | None) -> tuple[Array, Array]:
+    """Return the Hessian's eigenvalues and eigenvectors, all or those in a Krylov space of g."""
+    xp = at.xp
+    if krylov is None:
+        values, vectors = xp.linalg.eigh(at.hessian())
+        return values, vectors
+    basis, alpha, beta = lanczos(at.hvp, g, krylov)
+    at.counts.inner += len(alpha)
+    ritz, rotation = backend.cpu.linalg.eigh(tridiagonal(alpha, beta))
+    device = backend.device_of(g)
+    values, rotation = (xp.from_host(a.astype(g.dtype), device) for a in (ritz, rotation))
+    return values, basis @ rotation

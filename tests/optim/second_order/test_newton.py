@@ -1,0 +1,455 @@
+"""Newton's methods: published iterates, saddles, dense linear algebra, a network, a saved run."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import nn, optim
+from minigrad.optim.second_order import dense
+from minigrad.optim.second_order.diagonal import diagonal_preconditioner, sampled_diagonal
+
+FAMILY = {
+    "newton": {},
+    "newton-shift": {"indefinite": "shift"},
+    "newton-trust": {"line_search": "trust-region"},
+    "newton-cg": {},
+    "newton-cg-forced": {"forcing": "eisenstat-walker", "preconditioner": "diagonal"},
+    "newton-cg-trust": {"line_search": optim.TrustRegion(radius=0.5)},
+    "saddle-free-newton": {},
+    "saddle-free-newton-krylov": {"krylov": 2},
+    "stochastic-diagonal-lm": {"lr": 0.3},
+}
+
+
+def make(name, params, **keywords):
+    method = next(m for key, m in reversed(optim.METHODS.items()) if name.startswith(key))
+    return method(params, **{**FAMILY[name], **keywords})
+
+
+def leaf(values, dtype="float64"):
+    return mg.tensor(np.array(values), dtype=dtype, requires_grad=True)
+
+
+def rosenbrock(p):
+    x, y = p
+    return (1 - x) ** 2 + 100 * (y - x * x) ** 2
+
+
+def symmetric(values, seed=0):
+    n = len(values)
+    rotation = np.linalg.qr(np.random.default_rng(seed).standard_normal((n, n)))[0]
+    return (rotation * np.asarray(values, float)) @ rotation.T
+
+
+def quadratic(A, b):
+    return lambda x: 0.5 * (x @ (mg.tensor(A) @ x)) - (x * b).sum()
+
+
+# Published figures -------------------------------------------------------------------------------
+
+
+def test_pure_newton_on_rosenbrock_as_published():
+    """Equation 1 of the survey from (−1.2, 1): the values in every textbook."""
+    p = leaf([-1.2, 1.0])
+    optimizer = optim.Newton([p], line_search="fixed", indefinite="none")
+    values = [optimizer.step(lambda: rosenbrock(p)).item() for _ in range(6)]
+    printed = ["24.2", "4.7319", "1411.85", "0.05597", "0.31319", "1.85e-11"]
+    digits = [3, 5, 6, 4, 5, 3]
+    assert [f"{f:.{d}g}" for f, d in zip(values, digits, strict=True)] == printed
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_it_finds_the_end_of_the_valley(name):
+    p = leaf([-1.2, 1.0])
+    optimizer = make(name, [p])
+    for _ in range(2000 if name.startswith("stochastic") else 100):
+        optimizer.step(lambda: rosenbrock(p))
+    reached = 0.1 if name.startswith("stochastic") else 1e-20
+    assert rosenbrock(p).item() < reached
+
+
+@pytest.mark.parametrize(
+    "keywords", [{}, {"indefinite": "shift"}, {"indefinite": "none"}, {"line_search": "fixed"}]
+)
+def test_one_step_solves_a_convex_quadratic(keywords):
+    A, b = symmetric(np.geomspace(1e-2, 1e2, 150)), np.ones(150)
+    x = leaf(np.zeros(150))
+    optimizer = optim.Newton([x], **keywords)
+    optimizer.step(lambda: quadratic(A, b)(x))
+    np.testing.assert_allclose(x.data, np.linalg.solve(A, b), rtol=1e-8)
+    assert optimizer.report.nhev == 150
+    damped = leaf(np.zeros(150))
+    optim.Newton([damped], damping=0.5, line_search="fixed").step(lambda: quadratic(A, b)(damped))
+    np.testing.assert_allclose(damped.data, np.linalg.solve(A + np.eye(150) / 2, b), rtol=1e-8)
+
+
+# Saddles -----------------------------------------------------------------------------------------
+
+
+def saddle(p):
+    x, y = p
+    return x**2 - y**2 + y**4 / 4  # a saddle at 0, minima −1 at (0, ±√2)
+
+
+def go(name_or_optimizer, start, steps=60, f=saddle):
+    p = leaf(start)
+    optimizer = name_or_optimizer([p])
+    for _ in range(steps):
+        optimizer.step(lambda: f(p))
+    return p.data, f(p).item()
+
+
+def test_pure_newton_is_drawn_into_the_saddle():
+    where, f = go(lambda p: optim.Newton(p, line_search="fixed", indefinite="none"), [1.0, 0.1])
+    np.testing.assert_allclose(where, [0, 0], atol=1e-12)
+    assert f == pytest.approx(0, abs=1e-20)
+
+
+@pytest.mark.parametrize("y", [0.1, -1e-4, 1e-7])
+@pytest.mark.parametrize("name", [name for name in FAMILY if not name.startswith("stochastic")])
+def test_the_others_leave_the_saddle(name, y):
+    where, f = go(lambda p: make(name, p), [1.0, y])
+    np.testing.assert_allclose(where, [0, math.copysign(math.sqrt(2), y)], atol=1e-6)
+    assert f == pytest.approx(-1)
+
+
+def test_a_saddle_free_step_is_that_of_the_absolute_hessian():
+    values = np.array([-4.0, -0.5, 1.0, 3.0, 10.0])
+    A, b = symmetric(values), np.arange(1.0, 6.0)
+    w, U = np.linalg.eigh(A)
+    for damping in (0.0, 0.7):
+        x = leaf(np.zeros(5))
+        optimizer = optim.SaddleFreeNewton([x], dampings=(damping,), line_search="fixed")
+        optimizer.step(lambda x=x: quadratic(A, b)(x))
+        np.testing.assert_allclose(x.data, U @ ((U.T @ b) / (np.abs(w) + damping)), rtol=1e-10)
+        whole = leaf(np.zeros(5))
+        optim.SaddleFreeNewton(
+            [whole], dampings=(damping,), line_search="fixed", krylov=5
+        ).step(lambda x=whole: quadratic(A, b)(x))  # fmt: skip
+        np.testing.assert_allclose(whole.data, x.data, rtol=1e-9)
+    small = leaf(np.zeros(5))
+    optim.SaddleFreeNewton([small], dampings=(0.0,), line_search="fixed", krylov=2).step(
+        lambda: quadratic(A, b)(small)
+    )
+    Q = np.linalg.qr(np.column_stack([b, A @ b]))[0]
+    w, U = np.linalg.eigh(Q.T @ A @ Q)
+    np.testing.assert_allclose(small.data, Q @ U @ ((U.T @ Q.T @ b) / np.abs(w)), rtol=1e-9)
+
+
+def test_of_all_dampings_the_lowest_loss_is_kept():
+    x0 = [0.3, 0.2]
+    tried = [1.0, 0.1, 0.01, 1e-6]
+    losses = []
+    for damping in tried:
+        keywords = {"dampings": (damping,), "line_search": "fixed"}
+        losses.append(go(lambda p, k=keywords: optim.SaddleFreeNewton(p, **k), x0, 1)[1])
+    found = go(lambda p: optim.SaddleFreeNewton(p, dampings=tried, line_search="fixed"), x0, 1)
+    assert found[1] == min(losses)
+    assert len(set(losses)) == 4
+
+
+# An indefinite or singular Hessian ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("damping", [0.0, 0.3])
+def test_modifications_of_an_indefinite_hessian(damping):
+    A, g = symmetric(np.linspace(-2, 6, 90)), np.ones(90)
+    w, U = np.linalg.eigh(A)
+    flipped = dense.newton_direction(A, g, "flip", damping, 1e-6)
+    np.testing.assert_allclose(flipped, -U @ ((U.T @ g) / (np.abs(w) + damping)), rtol=1e-8)
+    plain = dense.newton_direction(A, g, "none", damping, 1e-6)
+    np.testing.assert_allclose((A + damping * np.eye(90)) @ plain, -g, atol=1e-8)
+    shifted = dense.newton_direction(A, g, "shift", damping, 1e-6)
+    ratio = (-g - A @ shifted) / shifted  # all the same: the shift
+    np.testing.assert_allclose(ratio, ratio.mean(), rtol=1e-6)
+    assert 2 < ratio.mean() < 9
+    assert g @ shifted < 0 > g @ flipped
+
+
+def test_small_eigenvalues_are_raised():
+    found = dense.newton_direction(np.diag([4.0, -1e-9, 0.0]), np.ones(3), "flip", 0.0, 1e-2)
+    np.testing.assert_allclose(found, [-0.25, -25, -25])
+    zero = np.zeros((2, 2))
+    np.testing.assert_allclose(dense.newton_direction(zero, np.ones(2), "flip", 0.0, 0.1), [-1, -1])
+    assert (dense.newton_direction(zero, np.ones(2), "shift", 0.0, 0.1) < 0).all()
+    assert np.isnan(dense.newton_direction(zero * math.nan, np.ones(2), "flip", 0.0, 0.1)).all()
+
+
+def test_cholesky():
+    for n in (1, 63, 64, 65, 200):
+        A, b = symmetric(np.geomspace(0.1, 10, n), seed=n), np.arange(1.0, n + 1)
+        np.testing.assert_allclose(dense.cholesky_solved(A, b), np.linalg.solve(A, b), rtol=1e-9)
+    assert dense.cholesky_solved(symmetric([-0.1, 1, 2]), np.ones(3)) is None
+
+
+@pytest.mark.parametrize("radius", [0.01, 1.0, 3.0, 100.0])
+@pytest.mark.parametrize("kind", ["definite", "indefinite", "hard", "nearly hard", "singular"])
+def test_the_exact_minimizer_in_a_ball(kind, radius):
+    """It fulfils the conditions of Moré and Sorensen, which are sufficient."""
+    values = {"definite": [1.0, 2, 3, 4], "singular": [0.0, 1, 2, 3]}.get(kind, [-2.0, 1, 2, 3])
+    H = symmetric(values)
+    w, U = np.linalg.eigh(H)
+    first = {"hard": 0.0, "nearly hard": 1e-13, "singular": 0.0}.get(kind, 1.0)
+    g = U @ np.array([first, 1.0, -1.0, 0.5])
+    if kind == "hard":
+        H, g, w = np.diag(values), np.array([0.0, 1.0, -1.0, 0.5]), np.array(values)
+    p, model, norm = dense.in_ball(H, g, radius)
+    assert norm == pytest.approx(np.linalg.norm(p))
+    assert norm <= radius * (1 + 1e-9)
+    assert model == pytest.approx(g @ p + 0.5 * p @ H @ p)
+    sigma = -(p @ (H @ p + g)) / (p @ p)
+    np.testing.assert_allclose(H @ p + sigma * p, -g, atol=1e-6)
+    assert sigma >= max(0, -w[0]) - 1e-6
+    assert sigma * (radius - norm) == pytest.approx(0, abs=1e-6)
+
+
+# Truncated Newton --------------------------------------------------------------------------------
+
+
+def test_newton_cg_multiplies_as_often_as_it_must():
+    A, b = symmetric(np.repeat([1.0, 10.0, 100.0], 20)), np.ones(60)
+    x = leaf(np.zeros(60))
+    optimizer = optim.NewtonCG([x], forcing=1e-10)
+    optimizer.step(lambda: quadratic(A, b)(x))
+    np.testing.assert_allclose(x.data, np.linalg.solve(A, b), rtol=1e-8)
+    assert (optimizer.report.inner, optimizer.report.nhev) == (3, 3)
+    short = leaf(np.zeros(60))
+    optimizer = optim.NewtonCG([short], forcing=1e-10, max_inner=2)
+    optimizer.step(lambda: quadratic(A, b)(short))
+    assert optimizer.report.inner == 2
+
+
+def test_the_inner_loop_is_truncated_by_the_forcing_term():
+    A, b = symmetric(np.geomspace(1, 1e4, 60)), np.ones(60)
+    for forcing, bound in [(0.5, 0.5), (0.01, 0.01), ("root", 0.5), ("eisenstat-walker", 0.5)]:
+        x = leaf(np.zeros(60))
+        optim.NewtonCG([x], forcing=forcing, line_search="fixed").step(
+            lambda x=x: quadratic(A, b)(x)
+        )
+        left = np.linalg.norm(A @ x.data - b) / np.linalg.norm(b)
+        assert 0.05 * bound < left <= bound
+    x = leaf(np.zeros(60))
+    optimizer = optim.NewtonCG([x], forcing="eisenstat-walker")
+    norms = []
+    for _ in range(4):
+        optimizer.step(lambda: quadratic(A, b)(x))
+        norms.append(optimizer.report.gradient_norm)
+    power = (1 + math.sqrt(5)) / 2
+    assert optimizer.state["eta"] == pytest.approx(min(0.9 * (norms[3] / norms[2]) ** power, 0.5))
+
+
+def test_a_preconditioner_is_used():
+    A = np.diag(np.geomspace(1, 1e4, 80)) + symmetric(np.linspace(0, 1, 80))
+    b = np.ones(80)
+    spent = {}
+    for name, preconditioner in [
+        ("none", None),
+        ("given", lambda r: r / np.diag(A)),
+        ("diagonal", "diagonal"),
+    ]:
+        x = leaf(np.zeros(80))
+        optimizer = optim.NewtonCG([x], forcing=1e-6, preconditioner=preconditioner, probes=3)
+        optimizer.step(lambda x=x: quadratic(A, b)(x))
+        spent[name] = optimizer.report.inner
+        assert optimizer.report.nhev == optimizer.report.inner + 3 * (name == "diagonal")
+    assert spent["given"] < 20
+    assert spent["given"] < spent["diagonal"] < spent["none"]
+
+
+def test_the_estimated_diagonal():
+    A = symmetric(np.linspace(-1, 5, 40))
+    like = np.zeros(40)
+    found = sampled_diagonal(lambda v: A @ v, like, 4000, seed=0)
+    error = np.sqrt((A**2).sum(0) - np.diag(A) ** 2) / math.sqrt(4000)
+    assert (np.abs(found - np.diag(A)) < 5 * error).all()
+    exact = np.array([3.0, -2.0, 0.0])
+    np.testing.assert_allclose(sampled_diagonal(lambda v: exact * v, like[:3], 1, 7), exact)
+    scale = diagonal_preconditioner(lambda v: exact * v, like[:3], 1, 0)
+    np.testing.assert_allclose(scale(np.ones(3)), [1 / 3, 1 / 2, 3 / 5 * 1e3])
+
+
+def test_stochastic_diagonal_lm_is_its_formula():
+    """On a diagonal quadratic the estimate is exact: h = a."""
+    a, x = np.array([10.0, 1.0, -0.5]), leaf([1.0, 1.0, 1.0])
+    optimizer = optim.StochasticDiagonalLM([x], lr=0.1, mu=0.3, gamma=0.25)
+    factor = mg.tensor(a)
+    expected, h = np.ones(3), a
+    for k in range(3):
+        batch = 1.0 + k  # each batch has another curvature
+        optimizer.step(lambda: 0.5 * batch * (factor * x * x).sum())  # noqa: B023
+        h = 0.75 * h + 0.25 * batch * a if k else a
+        expected = expected - 0.1 * batch * a * expected / (np.abs(h) + 0.3)
+        np.testing.assert_allclose(x.data, expected)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "outputs", "h"),
+    [("auto", True, 16), ("auto", False, 18), ("hessian", True, 18), ("gauss-newton", True, 16)],
+)
+def test_stochastic_diagonal_lm_asks_the_closure_for_the_matrix(matrix, outputs, h):
+    """f = ½(x² − 3)² at 2: f″ = 2(x² − 3) + 4x², of which Gauss and Newton keep the second."""
+    x = leaf([2.0])
+    optimizer = optim.StochasticDiagonalLM([x], matrix=matrix)
+
+    def closure():
+        r = x * x - 3
+        loss = 0.5 * (r * r).sum()
+        return (loss, r) if outputs else loss
+
+    optimizer.step(closure)
+    assert optimizer.state["h"].item() == pytest.approx(h)
+
+
+def test_stochastic_diagonal_lm_estimates_now_and_then():
+    x = leaf([2.0])
+    optimizer = optim.StochasticDiagonalLM([x], estimate_every=3, probes=2)
+    spent = []
+    for _ in range(7):
+        optimizer.step(lambda: (x * x).sum())
+        spent.append(optimizer.report.nhev)
+    assert spent == [2, 0, 0, 2, 0, 0, 2]
+
+
+# Trust regions -----------------------------------------------------------------------------------
+
+
+def test_the_radius_follows_the_ratio():
+    """Of f = x⁴ from 1: the model's steps are known, so that radii and points are too."""
+    x = leaf([1.0])
+    rule = optim.TrustRegion(radius=0.01, max_radius=0.03)
+    optimizer = optim.NewtonCG([x], line_search=rule, forcing=1e-8)
+    optimizer.step(lambda: (x**4).sum())
+    assert x.item() == pytest.approx(0.99)
+    assert rule.memory["radius"] == 0.02
+    optimizer.step(lambda: (x**4).sum())
+    assert x.item() == pytest.approx(0.97)
+    assert rule.memory["radius"] == 0.03
+
+
+def test_a_bad_step_is_repeated_in_a_smaller_region():
+    def f(p):  # a wall at 1.5, which the model at 0 knows nothing of
+        x = p[0]
+        return -x + mg.exp(20 * (x - 1.5))
+
+    p = leaf([0.0])
+    optimizer = optim.NewtonCG([p], line_search=optim.TrustRegion(radius=100.0))
+    optimizer.step(lambda: f(p))
+    assert optimizer.rule.memory["radius"] == 2 * 100 / 4**4
+    assert optimizer.report.step_length == 1
+    assert p.item() == pytest.approx(100 / 4**4)
+    assert optimizer.report.njev == 1
+    assert "trial 5" in optimizer.report.reason
+
+
+def test_a_loss_that_is_no_number_is_not_gone_to():
+    p = leaf([0.5])
+    optimizer = optim.Newton([p], line_search=optim.TrustRegion(radius=50.0))
+    for _ in range(30):
+        optimizer.step(lambda: p.sum() - mg.log(p).sum())
+    assert p.item() == pytest.approx(1)
+
+
+# A network ---------------------------------------------------------------------------------------
+
+
+def network(dtype="float32"):
+    mg.manual_seed(3)
+    rng = np.random.default_rng(0)
+    x = mg.tensor(rng.standard_normal((40, 5)), dtype=dtype)
+    y = mg.tensor(rng.integers(0, 3, 40))
+    model = nn.Sequential(nn.Linear(5, 6), nn.Tanh(), nn.Linear(6, 3))
+    for p in model.parameters():
+        p.data = p.data.astype(dtype)
+    return model, lambda: nn.functional.cross_entropy(model(x), y)
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_a_network_learns_and_stays_float32(name):
+    model, closure = network()
+    optimizer = make(name, model.parameters())
+    first = closure().item()
+    for _ in range(40):
+        optimizer.step(closure)
+    assert closure().item() < 0.5 * first
+    assert {str(p.dtype) for p in model.parameters()} == {"float32"}
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_a_run_that_is_saved_goes_on_as_it_would_have(name):
+    model, closure = network("float64")
+    other, other_closure = network("float64")
+    optimizer, later = make(name, model.parameters()), make(name, other.parameters())
+    for _ in range(4):
+        optimizer.step(closure)
+    later.load_state_dict(optimizer.state_dict())
+    other.load_state_dict(model.state_dict())
+    for _ in range(4):
+        optimizer.step(closure)
+        later.step(other_closure)
+    for p, q in zip(model.parameters(), other.parameters(), strict=True):
+        np.testing.assert_array_equal(p.data, q.data)
+
+
+def test_a_preconditioner_function_is_not_saved_but_kept():
+    p = leaf([1.0, 2.0])
+    function = lambda r: r / 2  # noqa: E731
+    optimizer = optim.NewtonCG([p], preconditioner=function)
+    optimizer.step(lambda: (p * p).sum())
+    state = optimizer.state_dict()
+    assert "preconditioner" not in state["param_groups"][0]
+    optimizer.load_state_dict(state)
+    assert optimizer.param_groups[0]["preconditioner"] is function
+
+
+# Errors ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "keywords", "words"),
+    [
+        ("newton", {"indefinite": "lift"}, "flip"),
+        ("newton", {"damping": -1.0}, "damping"),
+        ("newton", {"floor": 2.0}, "floor"),
+        ("newton-cg", {"forcing": 1.5}, "eisenstat-walker"),
+        ("newton-cg", {"preconditioner": "jacobi"}, "diagonal"),
+        ("newton-cg", {"max_inner": 0}, "max_inner"),
+        ("newton-cg", {"line_search": {"name": "trust-region", "radius": 0.0}}, "radius"),
+        ("newton-cg", {"line_search": {"name": "trust-region", "eta": 0.5}}, "eta"),
+        ("lbfgs", {"line_search": "trust-region"}, "use NewtonCG or Newton"),
+        ("saddle-free-newton", {"krylov": 0}, "krylov"),
+        ("saddle-free-newton", {"dampings": ()}, "dampings"),
+        ("saddle-free-newton", {"dampings": (1.0, -1.0)}, "dampings"),
+        ("stochastic-diagonal-lm", {"mu": 0.0}, "mu"),
+        ("stochastic-diagonal-lm", {"gamma": 0.0}, "gamma"),
+        ("stochastic-diagonal-lm", {"matrix": "fisher"}, "gauss-newton"),
+    ],
+)
+def test_bad_hyperparameters(name, keywords, words):
+    with pytest.raises(optim.HyperparameterError, match=words) as error:
+        optim.METHODS[name]([leaf([1.0])], **keywords)
+    assert "try" in str(error.value)
+
+
+def test_a_hessian_too_large_is_refused_before_any_work():
+    big = mg.zeros(300, 1000, requires_grad=True)
+    with pytest.raises(MemoryError, match=r"300,000 parameters takes 360 GB.*newton-cg.*lbfgs"):
+        optim.Newton([big])
+    with pytest.raises(MemoryError, match="krylov=100"):
+        optim.SaddleFreeNewton([big])
+    optim.SaddleFreeNewton([big], krylov=100)
+    with pytest.raises(MemoryError, match="max_bytes=32"):
+        optim.Newton([leaf([1.0, 2.0])], max_bytes=31)
+
+
+def test_a_singular_hessian():
+    p = leaf([1.0, 2.0])
+    with pytest.raises(ArithmeticError, match="flip"):
+        optim.Newton([p], indefinite="none").step(lambda: p[0] * p[0] + p[1])
+    for indefinite in ("flip", "shift"):
+        q = leaf([1.0, 2.0])
+        optim.Newton([q], indefinite=indefinite).step(lambda q=q: q[0] * q[0] + q[1])
+        assert (q.data < [1.0, 2.0]).all()
