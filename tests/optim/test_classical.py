@@ -89,3 +89,17 @@ def test_reaches_a_published_minimum(problem):
     found = optim.minimize(problem, x0, method="BFGS", tol=1e-9, options={"maxiter": 2000})
     known = [abs(found.fun - f) <= max(1e-5 * f, 1e-10) for f in problem.minima]
     assert any(known), found
+
+
+@pytest.mark.parametrize("problem", PROBLEMS, ids=lambda problem: problem.name)
+def test_float32_gets_as_far_as_it_can_see(problem):
+    """Where the decrease drowns in rounding, the slopes go on: near a minimum, and no NaN."""
+    x0 = np.array(problem.start, np.float32)
+
+    def narrow(x):
+        return problem(x).astype("float32")
+
+    found = optim.minimize(narrow, x0, method="L-BFGS", tol=1e-4, options={"maxiter": 500})
+    assert found.status in (0, 2)  # converged, or no further progress
+    assert found.x.dtype == np.float32
+    assert any(abs(found.fun - f) <= 1e-3 * max(f, 1.0) for f in problem.minima)
