@@ -124,7 +124,6 @@ _LEGAL: dict[str, tuple[Callable[[Any], bool], str]] = {
         'None, "diagonal", or a function r ↦ M⁻¹r',
     ),
     "probes": _COUNT,
-    "precondition": _FLAG,
     "progress": (_inner, "a number in (0, 1)"),
     "restart_every": (lambda x: x is None or count(x), "None or an integer ≥ 1"),
     "rho": _FRACTION,

@@ -12,14 +12,18 @@ from typing import Any
 
 from minigrad.backend import Array
 from minigrad.optim.second_order.descent import SecondOrder
-from minigrad.optim.second_order.krylov import Solution, conjugate_gradients
+from minigrad.optim.second_order.diagonal import sampled_diagonal
+from minigrad.optim.second_order.krylov import Product, Solution, conjugate_gradients
 from minigrad.optim.second_order.objective import Objective
-from minigrad.optim.second_order.step_rules import Step
+from minigrad.optim.second_order.step_rules import Rule, Step
 
 Closure = Callable[[], Any]
 
 
-class HessianFree(SecondOrder, line_search="armijo"):
+class HessianFree(
+    SecondOrder, line_search="armijo", damping=1.0, decay=0.95, progress=5e-4, max_inner=250,
+    preconditioner=None,
+):  # fmt: skip
     """Hessian-free (Martens 2010, Deep learning via Hessian-free optimization, ICML).
 
     d minimizes q(d) = ∇fᵀd + ½ dᵀG d, damped by ½λ‖d‖², as far as conjugate gradients go; G is the
@@ -31,17 +35,17 @@ class HessianFree(SecondOrder, line_search="armijo"):
     - of the iterates kept on the way, the loss chooses: back from the last until it rises;
     - λ ← 3/2·λ if ρ < 1/4, 2/3·λ if ρ > 3/4, where ρ = (f(x + d) − f)/q(d) for the last iterate; λ
       starts at ``damping``;
-    - ``line_search`` then shortens the step if it must.
+    - ``line_search`` then shortens the step if it must; it is not tried longer (no ``lr``).
 
-    ``precondition`` divides the residuals by (diagonal of G + λ)^¾, the diagonal estimated by
-    v∘(G v) for vectors v of random signs, one a step, averaged over the steps.
+    ``preconditioner`` is a function r ↦ M⁻¹r, or ``"diagonal"``: M = (abs(h) + λ)^¾, h the diagonal
+    of G, estimated by a product with random signs in each step, averaged over the steps.
 
     The closure returns (loss, outputs), outputs such as logits: the loss is convex in them. A step
-    costs one gradient, two products for each iteration inside (a product is about two gradients),
-    and some ten values. With G of a part of the data, it costs less: see `step`.
+    costs one gradient, a product for each iteration inside (about two gradients), and some five
+    values. With G of fewer cases it costs less: see `step`.
 
-    Raises HyperparameterError: damping < 0, decay outside [0, 1], progress outside (0, 1), and as
-    `SecondOrder`; ClosureError if the closure returns the loss only.
+    Raises HyperparameterError: damping < 0, decay outside [0, 1], progress outside (0, 1), another
+    preconditioner, and as `SecondOrder`; ClosureError if the closure returns the loss only.
     """
 
     curvature = True
@@ -52,78 +56,49 @@ class HessianFree(SecondOrder, line_search="armijo"):
         """Go one iteration, and return the loss at the start; see `SecondOrder.step`.
 
         `curvature` is a second closure that returns (loss, outputs) for G alone, of fewer cases
-        than the first: the gradient needs more cases than the curvature. Default: the same.
+        than the first, and best of some of the same. Default: the first.
         """
         self._part = curvature
         return super().step(closure)
 
-    def direction(
-        self,
-        at: Objective,
-        f: float,
-        g: Array,
-        *,
-        damping: float = 1.0,
-        decay: float = 0.95,
-        progress: float = 5e-4,
-        max_inner: int = 250,
-        precondition: bool = False,
-    ) -> Array:
-        """Return the d that conjugate gradients end with."""
-        return self.solve(at, g).x
-
-    def solve(self, at: Objective, g: Array) -> Solution:
-        """Return what conjugate gradients find for (G + λI) d = −∇f."""
-        state, hyper = self.state, self.hyper()
-        damping = state.setdefault("damping", hyper["damping"])
-        model = at if self._part is None else at.beside(self._part)
-        found = conjugate_gradients(
-            lambda v: model.ggn_vp(v) + damping * v,
-            -g,
-            x0=hyper["decay"] * state["d"] if "d" in state else None,
-            preconditioner=self._preconditioner(model) if hyper["precondition"] else None,
-            tol=1e-10,
-            progress=hyper["progress"],
-            max_iter=hyper["max_inner"],
-            keep=1.3,
-        )
-        at.counts.inner += found.iterations
-        if model is not at:
-            at.counts.nfev += model.counts.nfev
-            at.counts.nhev += model.counts.nhev
-        return found
-
     def iterate(self, at: Objective, f: float, g: Array) -> Step:
         """Return the step to the best of the iterates, or a part of it; λ is updated."""
-        x, state = at.x, self.state
-        found = self.solve(at, g)
-        state["d"] = found.x
-        promised = 0.5 * state["damping"] * at.dot(found.x, found.x) - found.model
+        x, state = at.x, {"damping": self.param_groups[0]["damping"], **self.state}
+        damping: float = state["damping"]
+        found = self.solve(at, g, damping)
+        promised = 0.5 * damping * at.dot(found.x, found.x) - found.model
         last, value, d = backtracked(at, x, found.iterates)
         ratio = (f - last) / promised if promised > 0 else -math.inf
-        state["damping"] *= 1.5 if not ratio >= 0.25 else 2 / 3 if ratio > 0.75 else 1.0
-        note = f"{found.iterations} iterations inside ({found.status}), reduction ratio {ratio:.2g}"
-        slope = at.dot(g, d)
-        if slope < 0 and value <= f + 1e-4 * slope:
-            return Step(1.0, x + d, value, None, note)
         at.move(x)
-        step = self.rule(at, f, g, d, 1.0) if slope < 0 else Step(0.0, x, f, g, "not down")
-        if not step.length:
-            del state["d"]
+        step = shortened(self.rule, at, f, g, d, value)
+        factor = 1.5 if not ratio >= 0.25 else 2 / 3 if ratio > 0.75 else 1.0
+        self.state |= {"damping": damping * factor, "d": found.x if step.length else 0 * g}
+        note = f"{found.iterations} iterations inside ({found.status}), reduction ratio {ratio:.2g}"
         return replace(step, reason=f"{note}; {step.reason}", again=not step.length)
 
-    def _preconditioner(self, model: Objective) -> Callable[[Array], Array]:
-        """Return r ↦ (diagonal + λ)^−¾ r, after one more probe of the diagonal."""
-        state = self.state
-        signs = model.xp.generator(self.steps).integers(0, 2, model.x.size) * 2 - 1
-        v = signs.astype(model.x.dtype)
-        probe = v * model.ggn_vp(v)
-        old = state.get("diagonal", probe)
-        state["diagonal"] = 0.9 * old + 0.1 * probe
-        size = model.xp.abs(state["diagonal"])
-        size = model.xp.maximum(size, 1e-3 * float(size.mean()) or 1.0) + state["damping"]
-        scale = size**-0.75
-        return lambda r: scale * r
+    def solve(self, at: Objective, g: Array, damping: float) -> Solution:
+        """Return what conjugate gradients find for (G + λI) d = −∇f."""
+        group, model = self.param_groups[0], at if self._part is None else at.beside(self._part)
+        inverse = group["preconditioner"]
+        if inverse == "diagonal":
+            inverse = diagonal(self.state, model, damping, self.steps)
+        found = conjugate_gradients(
+            lambda v: model.ggn_vp(v) + damping * v, -g, tol=1e-10, preconditioner=inverse,
+            x0=group["decay"] * self.state["d"] if "d" in self.state else None,
+            progress=group["progress"], max_iter=group["max_inner"], keep=1.3,
+        )  # fmt: skip
+        at.counts.inner += found.iterations
+        return found
+
+
+def diagonal(state: dict[str, Any], model: Objective, damping: float, seed: int) -> Product:
+    """Return r ↦ (abs(h) + λ)^−¾ r, after one more probe of the diagonal h of G."""
+    probe = sampled_diagonal(model.ggn_vp, model.x, 1, seed)
+    before: Array = state.get("diagonal", probe)
+    state["diagonal"] = 0.9 * before + 0.1 * probe
+    size = model.xp.abs(state["diagonal"])
+    size = model.xp.maximum(size, 1e-3 * float(size.mean()) or 1.0) + damping
+    return lambda r: r * size**-0.75
 
 
 def backtracked(at: Objective, x: Array, iterates: list[Array]) -> tuple[float, float, Array]:
@@ -136,3 +111,11 @@ def backtracked(at: Objective, x: Array, iterates: list[Array]) -> tuple[float, 
             break
         value, best = here, d
     return last, value, best
+
+
+def shortened(rule: Rule, at: Objective, f: float, g: Array, d: Array, value: float) -> Step:
+    """Return the step d, whose loss is `value`, or what the rule makes of it; x is where g is."""
+    slope = at.dot(g, d)
+    if slope < 0 and value <= f + 1e-4 * slope:
+        return Step(1.0, at.x + d, value, None, "whole")
+    return rule(at, f, g, d, 1.0) if slope < 0 else Step(0.0, at.x, f, g, "not down")

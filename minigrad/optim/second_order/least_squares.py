@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from minigrad.backend import Array
 from minigrad.optim.hyper import HyperparameterError
 from minigrad.optim.optimizer import Group
+from minigrad.optim.second_order.dense import check_size
 from minigrad.optim.second_order.descent import SecondOrder
 from minigrad.optim.second_order.krylov import conjugate_gradients
 from minigrad.optim.second_order.objective import Objective
@@ -117,7 +118,8 @@ class GaussNewton(SecondOrder, line_search="armijo"):
     is only linearly convergent.
 
     Raises HyperparameterError: damping < 0, another solver, and as `SecondOrder`; ClosureError if
-    the closure returns the loss only.
+    the closure returns the loss only; MemoryError, when made, for a matrix of more than
+    ``max_bytes``.
     """
 
     curvature = True
@@ -133,14 +135,23 @@ class GaussNewton(SecondOrder, line_search="armijo"):
         solver: str = "auto",
         tol: float = 1e-3,
         max_inner: int = 100,
+        max_bytes: int = 1 << 30,
     ) -> Array:
         """Return −(G + λI)⁻¹g."""
         if dense(solver, g.size):
             return Dense(at, g, at.gauss_newton()).minimizer(damping).d
         return MatrixFree(at, g, tol, max_inner).minimizer(damping).d
 
+    def check(self, group: Group) -> None:
+        """Raise MemoryError for too large a G."""
+        super().check(group)
+        check_solver(self.name, group)
 
-class LevenbergMarquardt(SecondOrder):
+
+class LevenbergMarquardt(
+    SecondOrder, damping=1e-3, update="nielsen", scaling=False, solver="auto", tol=1e-3,
+    max_inner=100, max_trials=20, max_bytes=1 << 30,
+):  # fmt: skip
     """Levenberg–Marquardt (Levenberg 1944, Q. Appl. Math. 2; Marquardt 1963, J. SIAM 11).
 
     d = −(G + λD)⁻¹∇f, G as in `GaussNewton`; x + d is taken if the loss falls there, else λ grows
@@ -154,8 +165,8 @@ class LevenbergMarquardt(SecondOrder):
     ``solver="cg"`` times gᵀGg/gᵀg). D = I, or with ``scaling`` the largest diagonal of G so far
     (Moré 1978, Lecture Notes in Mathematics 630), which makes the steps independent of the units
     of the parameters. The step is taken whole: ``lr`` and ``line_search`` have no meaning here.
-    ``solver``, ``tol``, ``max_inner`` are as in `GaussNewton`; ``max_trials`` dampings are tried in
-    a step.
+    ``solver``, ``tol``, ``max_inner``, ``max_bytes`` are as in `GaussNewton`; ``max_trials``
+    dampings are tried in a step.
 
     Raises HyperparameterError: damping ≤ 0, another update or solver, scaling with ``"cg"``, and
     as `SecondOrder`; ClosureError if the closure returns the loss only.
@@ -164,42 +175,12 @@ class LevenbergMarquardt(SecondOrder):
     curvature = True
     needs_outputs = True
 
-    def direction(
-        self,
-        at: Objective,
-        f: float,
-        g: Array,
-        *,
-        damping: float = 1e-3,
-        update: str = "nielsen",
-        scaling: bool = False,
-        solver: str = "auto",
-        tol: float = 1e-3,
-        max_inner: int = 100,
-        max_trials: int = 20,
-    ) -> Array:
-        """Return −(G + λD)⁻¹g for the present λ."""
-        return self.model(at, g).minimizer(self.state["damping"]).d
-
-    def model(self, at: Objective, g: Array) -> Model:
-        """Return the model at the present point; with the first one λ starts."""
-        hyper = self.hyper()
-        if not dense(hyper["solver"], g.size):
-            model: Model = MatrixFree(at, g, hyper["tol"], hyper["max_inner"])
-        else:
-            G = at.gauss_newton()
-            if hyper["scaling"]:
-                self.state["scaling"] = _largest(at.xp, G.diagonal(), self.state.get("scaling"))
-            model = Dense(at, g, G, self.state.get("scaling"))
-        if "damping" not in self.state:
-            self.state |= {"damping": hyper["damping"] * model.scale(), "growth": 2.0}
-        return model
-
     def iterate(self, at: Objective, f: float, g: Array) -> Step:
         """Return the first step that goes down, λ updated on the way."""
-        x, model, state = at.x, self.model(at, g), self.state
+        x, state, group = at.x, self.state, self.param_groups[0]
+        model = damped_model(at, g, group, state)
         noise = 8 * float(at.xp.finfo(g.dtype).eps) * abs(f)
-        for _ in range(self.param_groups[0]["max_trials"]):
+        for _ in range(group["max_trials"]):
             proposal = model.minimizer(state["damping"])
             if not proposal.promised + noise > 0:
                 return Step(0.0, x, f, g, "no decrease is promised beyond rounding")
@@ -209,29 +190,47 @@ class LevenbergMarquardt(SecondOrder):
             # Trust-region methods, section 17.4.2.
             ratio = (f - value + noise) / (proposal.promised + noise)
             taken = ratio > 0 and value < math.inf
-            state |= UPDATES[self.param_groups[0]["update"]](taken, ratio, **_pair(state))
+            state |= UPDATES[group["update"]](taken, ratio, state["damping"], state["growth"])
             if taken:
                 return Step(1.0, new, value, None, f"gain ratio {ratio:.2g}")
         return Step(0.0, x, f, g, "no decrease for any damping tried", again=True)
 
     def check(self, group: Group) -> None:
-        """Raise HyperparameterError for what contradicts itself."""
+        """Raise HyperparameterError for what contradicts itself, MemoryError for too large a G."""
         super().check(group)
+        check_solver(self.name, group)
         if not group["damping"]:
             raise HyperparameterError(
                 f"{self.name}: damping=0 can never grow; legal is a number > 0, try damping=1e-3, "
                 "or GaussNewton, which has none"
             )
-        size = sum(p.size for p in group["params"])
-        if group["scaling"] and not dense(group["solver"], size):
-            raise HyperparameterError(
-                f"{self.name}: scaling=True needs the diagonal of G, which solver='cg' (here "
-                f"solver={group['solver']!r}, {size:,} parameters) never forms; try scaling=False"
-            )
 
 
-def _pair(state: dict[str, Any]) -> dict[str, float]:
-    return {name: state[name] for name in ("damping", "growth")}
+def damped_model(at: Objective, g: Array, group: Group, state: dict[str, Any]) -> Model:
+    """Return the model at the present point; with the first one λ and ν start."""
+    if dense(group["solver"], g.size):
+        G = at.gauss_newton()
+        if group["scaling"]:
+            state["scaling"] = _largest(at.xp, G.diagonal(), state.get("scaling"))
+        model: Model = Dense(at, g, G, state.get("scaling"))
+    else:
+        model = MatrixFree(at, g, group["tol"], group["max_inner"])
+    if "damping" not in state:
+        state |= {"damping": group["damping"] * model.scale(), "growth": 2.0}
+    return model
+
+
+def check_solver(name: str, group: Group) -> None:
+    """Raise HyperparameterError or MemoryError for a solver that cannot do what is asked."""
+    size = sum(p.size for p in group["params"])
+    if dense(group["solver"], size):
+        what = f"{name}: the Gauss–Newton matrix of {size:,} parameters with its eigenvectors"
+        check_size(what, 3 * size * size, 8, group["max_bytes"], "solver='cg', which forms none")
+    elif group.get("scaling"):
+        raise HyperparameterError(
+            f"{name}: scaling=True needs the diagonal of G, which solver='cg' (here "
+            f"solver={group['solver']!r}, {size:,} parameters) never forms; try scaling=False"
+        )
 
 
 def nielsen(taken: bool, ratio: float, damping: float, growth: float) -> dict[str, float]:

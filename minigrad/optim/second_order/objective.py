@@ -201,9 +201,9 @@ class Objective:
         return self._joined(getattr(curvature, kind)(parts))
 
     def beside(self, closure: Callable[[], Any]) -> Objective:
-        """Return the objective of another closure at this point, with the same random numbers."""
+        """Return the objective of another closure here, with these random numbers and counts."""
         other = Objective(self.flat, closure, curvature=True, strict=self._strict)
-        other._rewind = self._rewind
+        other._rewind, other.counts = self._rewind, self.counts
         return other
 
     # The closure ---------------------------------------------------------------------------------

@@ -35,14 +35,14 @@ def problem(rows=20, seed=0, dtype="float64"):
     return list(net.parameters()), of
 
 
-@pytest.mark.parametrize("precondition", [False, True])
-def test_on_a_quadratic_it_is_conjugate_gradients(precondition):
+@pytest.mark.parametrize("preconditioner", [None, "diagonal"])
+def test_on_a_quadratic_it_is_conjugate_gradients(preconditioner):
     rng = np.random.default_rng(0)
     A, b = rng.standard_normal((12, 6)), rng.standard_normal(12)
     for iterations in (1, 3, 6):
         x = leaf(np.zeros(6))
         optimizer = optim.HessianFree(
-            [x], damping=0.0, max_inner=iterations, precondition=precondition
+            [x], damping=0.0, max_inner=iterations, preconditioner=preconditioner
         )
 
         def closure(x=x):
@@ -50,7 +50,7 @@ def test_on_a_quadratic_it_is_conjugate_gradients(precondition):
             return 0.5 * (r * r).sum(), r
 
         optimizer.step(closure)
-        if not precondition:  # the best point of the Krylov space of AᵀA and Aᵀb
+        if preconditioner is None:  # the best point of the Krylov space of AᵀA and Aᵀb
             powers = [np.linalg.matrix_power(A.T @ A, k) @ (A.T @ b) for k in range(iterations)]
             Q = np.linalg.qr(np.column_stack(powers))[0]
             best = Q @ np.linalg.lstsq(A @ Q, b, rcond=None)[0]
@@ -146,7 +146,7 @@ def test_a_loss_of_logits_falls(method, dtype):
         ("gauss-newton", {"damping": 1e-2}),
         ("levenberg-marquardt", {"scaling": True}),
         ("levenberg-marquardt", {"solver": "cg"}),
-        ("hessian-free", {"precondition": True}),
+        ("hessian-free", {"preconditioner": "diagonal"}),
     ],
 )
 def test_a_run_goes_on_bit_for_bit(method, keywords):
