@@ -174,8 +174,8 @@ class Curvature:
     product is one sweep forward and one back; the gradient is computed once, with the first.
     The inputs must not change in between: the graph refuses to be used then.
 
-    Raises GraphError for a loss of more than one element, a loss without a graph, and for gradient
-    hooks in the graph, of which no derivative is known.
+    Raises ValueError for an input given twice; GraphError for a loss of more than one element, a
+    loss without a graph, and for gradient hooks in it, of which no derivative is known.
     """
 
     def __init__(
@@ -197,6 +197,8 @@ class Curvature:
                 "a gradient hook has no second derivative; remove the hooks, or differentiate the "
                 "gradient: mg.autograd.grad(…, create_graph=True)"
             )
+        if len({id(x) for x in self.inputs}) < len(self.inputs):
+            raise ValueError("an input is given twice; its vector would be ambiguous")
         self._wanted = {id(_source(x)) for x in self.inputs}
         self._useful = autograd._useful(reached, self._wanted)
         self._nodes = [node for node in reached if id(node) in self._useful]  # the newest first

@@ -99,7 +99,7 @@ def _check(options: dict[str, Any]) -> None:
                 f"--{key.replace('_', '-')}: {options['optimizer']} has none; legal with "
                 f"{', '.join(having)}; try --optimizer {having[0]}"
             )
-    if options["clip"] is not None and getattr(method, "needs_closure", False):
+    if options["clip"] is not None and method.needs_closure:
         raise UsageError(
             f"--clip: {options['optimizer']} takes its gradients itself, and its step rule keeps "
             "steps in bounds; legal with first-order methods; try without --clip"

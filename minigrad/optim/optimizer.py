@@ -49,6 +49,8 @@ class Optimizer:
     have, TypeError and ValueError for parameters that cannot be optimized.
     """
 
+    needs_closure: ClassVar[bool] = False  # whether `step` must be given a closure
+    needs_outputs: ClassVar[bool] = False  # whether that must return the pair of loss and outputs
     update: ClassVar[Callable[..., Any]]
     state_names: ClassVar[tuple[str, ...]] = ()
     clock_names: ClassVar[tuple[str, ...]] = ()
@@ -199,11 +201,12 @@ class Optimizer:
                     p.grad = Tensor.of(backend.of((p.data,)).zeros_like(p.data))
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Change every parameter that has a gradient; return what the closure returned, or None.
+        """Change every parameter that has a gradient; return the closure's loss, or None.
 
-        `closure` takes no argument, computes the loss with gradients enabled, and returns it. If it
-        has not called ``backward()`` itself (the loss still has its graph), the optimizer zeroes
-        the gradients and calls it; else the gradients are taken as the closure left them.
+        `closure` takes no argument, computes the loss with gradients enabled, and returns it, or
+        the pair of loss and outputs, which every optimizer takes. If it has not called
+        ``backward()`` itself (the loss still has its graph), the optimizer zeroes the gradients and
+        calls it; else the gradients are taken as the closure left them.
 
         A parameter whose gradient is None, or that requires none, is left alone, its state and its
         count of steps too. Graphs recorded before the step refuse to be used after it.
@@ -222,6 +225,7 @@ class Optimizer:
         """Call `closure`, see to it that the gradients are there, and return the loss."""
         with enable_grad():
             loss = closure()
+            loss = loss[0] if isinstance(loss, tuple) else loss
             if isinstance(loss, Tensor) and loss.node is not None and not loss.node.freed:
                 self.zero_grad()
                 loss.backward()

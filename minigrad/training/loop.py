@@ -86,7 +86,7 @@ def fit(
             "the optimizer has none of the model's parameters, so nothing would be trained; make "
             f"it with {type(optimizer).__name__}(model.parameters())"
         )
-    if loop.clip is not None and getattr(optimizer, "needs_closure", False):
+    if loop.clip is not None and optimizer.needs_closure:
         raise ValueError(
             f"clip= has no meaning for {type(optimizer).__name__}, which takes its gradients itself"
         )
@@ -241,7 +241,6 @@ class Loop:
     def _step(self, x: Tensor, y: Tensor) -> None:
         """Change the parameters once, and add the batch to the sums."""
         seen: list[Any] = []
-        outputs_too = getattr(self.optimizer, "needs_outputs", False)
 
         def objective() -> Any:
             if not seen:
@@ -256,9 +255,9 @@ class Loop:
             if not seen:  # an optimizer may ask again, elsewhere; the first time is here
                 seen.extend((output.detach(), loss.detach(), extra))
             total = loss + extra if self.penalties else loss
-            return (total, output) if outputs_too else total
+            return (total, output) if self.optimizer.needs_outputs else total
 
-        if getattr(self.optimizer, "needs_closure", False):
+        if self.optimizer.needs_closure:
             self.optimizer.step(objective)
         else:
             self.optimizer.zero_grad()

@@ -158,16 +158,16 @@ class Objective:
         return self.curvature().outputs is not None
 
     def hessian(self) -> Array:
-        """Return the Hessian as a matrix (n, n), at the cost of n products."""
-        identity = self.xp.eye(self.x.size, dtype=self.x.dtype)
-        rows = [self.hvp(identity[i]) for i in range(self.x.size)]
-        H = self.xp.stack(rows)
-        return (H + H.T) / 2
+        """Return the Hessian as a matrix (n, n), at about the cost of n products."""
+        return self._matrix(self.curvature().hessian)
 
     def gauss_newton(self) -> Array:
         """Return the Gauss–Newton matrix (n, n), at about the cost of n products."""
+        return self._matrix(self._with_outputs().ggn)
+
+    def _matrix(self, compute: Callable[[], Tensor]) -> Array:
+        """Return a symmetric matrix in the order of the vector, 0 for what requires no gradient."""
         xp, flat = self.xp, self.flat
-        curvature = self._with_outputs()
         self.counts.nhev += self.x.size
         # Where each element of the vector, in the order of memory, stands in the matrix.
         place, start = xp.zeros(self.x.size, "int64"), 0
@@ -177,8 +177,8 @@ class Objective:
                 flat.shaped(i, place)[...] = xp.arange(start, start + p.size).reshape(p.shape)
                 flat.shaped(i, used)[...] = True
                 start += p.size
-        G = curvature.ggn().data[place[:, None], place]
-        return (G + G.T) / 2 * used * used[:, None]
+        matrix = compute().data[place[:, None], place]
+        return (matrix + matrix.T) / 2 * used * used[:, None]
 
     def _with_outputs(self) -> Curvature:
         """Return the second derivatives, where the closure says what the outputs are."""
