@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import nn, optim
+from minigrad import datasets, nn, optim, training
 from minigrad.optim.second_order.hessian_free import backtracked
 
 
@@ -180,3 +180,25 @@ def test_dropout_is_frozen_in_the_curvature_too():
     optimizer = optim.HessianFree([weight], damping=0.0)
     optimizer.step(dropped, curvature=dropped)
     assert optimizer.report.loss_after < 1e-12  # a quadratic is solved only if all is the same
+
+
+@pytest.mark.parametrize("method", ["levenberg-marquardt", "hessian-free"])
+def test_fit_hands_over_the_outputs_and_resumes_bit_for_bit(method, tmp_path):
+    data, _ = datasets.moons(60, seed=0).split(test=0.2, seed=0)
+
+    def run(epochs, path, resume=False):
+        mg.manual_seed(0)
+        net = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Dropout(0.1), nn.Linear(8, 2))
+        optimizer = optim.METHODS[method](net.parameters())
+        history = training.fit(
+            net, nn.CrossEntropyLoss(), optimizer, data, epochs=epochs, batch_size=24, seed=0,
+            penalties=[nn.L2Penalty(net.parameters(), 1e-3)], run=path, resume=resume,
+            progress=False,
+        )  # fmt: skip
+        return history, optimizer.flat.vector
+
+    history, whole = run(6, tmp_path / "whole")
+    run(3, tmp_path / "parts")
+    _, parts = run(6, tmp_path / "parts", resume=True)
+    np.testing.assert_array_equal(whole, parts)
+    assert history.rows[-1]["loss"] < 0.7 * history.rows[0]["loss"]

@@ -1,0 +1,164 @@
+"""Trains the autoencoder 784-200-100-30 by Hessian-free and by Adam at equal cost; prints a table.
+
+    python tests/benchmarks/autoencoder.py --data FOLDER [--images 2000] [--budget 200] [--seed 0]
+
+FOLDER holds MNIST's four IDX files, or a part of them. The network is 784-200-100-30-100-200-784,
+tanh units with logistic outputs; the loss is the cross-entropy of the pixels, summed over an image,
+the mean over the images. All start from the same weights; what is printed is the loss over all
+images at quarters of the budget.
+
+Cost is counted in gradients of all images: a gradient is 1, a value a third, a product with the
+Gauss–Newton matrix 2, each times the fraction of the images that it sees. Each method has five
+settings, of which the one with the lowest last loss is marked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+import numpy as np
+
+import minigrad as mg
+from minigrad import datasets, nn, optim
+
+SIZES = (784, 200, 100, 30, 100, 200, 784)
+RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
+ROWS = ((250, 250), (500, 500), (1000, 1000), (2000, 2000), (2000, 500))  # gradient, curvature
+
+
+def network(seed: int) -> nn.Sequential:
+    """Return the autoencoder, with logits for outputs."""
+    mg.manual_seed(seed)
+    layers: list[nn.Module] = []
+    for a, b in pairwise(SIZES):
+        layer = nn.Linear(a, b)
+        nn.init.xavier_normal_(layer.weight)
+        nn.init.zeros_(layer.bias)
+        layers += [layer, nn.Tanh()]
+    return nn.Sequential(*layers[:-1])
+
+
+def cross_entropy(logits: mg.Tensor, x: mg.Tensor) -> mg.Tensor:
+    """Return the cross-entropy of an image's pixels, the mean over the images."""
+    return nn.functional.binary_cross_entropy_with_logits(logits, x, "sum") / len(x)
+
+
+def measured(net: nn.Sequential, x: mg.Tensor) -> tuple[float, float]:
+    """Return cross-entropy and squared error of an image."""
+    with mg.no_grad():
+        logits = net(x)
+        error = mg.sigmoid(logits) - x
+        return cross_entropy(logits, x).item(), (error * error).sum().item() / len(x)
+
+
+def batches(x: mg.Tensor, size: int, seed: int) -> Iterator[mg.Tensor]:
+    """Yield batches without end, shuffled anew each time round."""
+    rng = np.random.default_rng(seed)
+    while True:
+        order = rng.permutation(len(x))
+        for start in range(0, len(x) - size + 1, size):
+            yield mg.tensor(x.numpy()[order[start : start + size]])
+
+
+def adam(
+    net: nn.Sequential, x: mg.Tensor, budget: float, rows: int, lr: float, cosine: bool, seed: int
+) -> Iterator[float]:
+    """Train in batches; yield after each step what has been spent."""
+    optimizer = optim.Adam(net.parameters(), lr=lr)
+    steps = int(budget * len(x) / rows)
+    for step, batch in enumerate(batches(x, rows, seed)):
+        if cosine:
+            optimizer.param_groups[0]["lr"] = lr * (1 + math.cos(math.pi * step / steps)) / 2
+        optimizer.zero_grad()
+        cross_entropy(net(batch), batch).backward()
+        optimizer.step()
+        yield (step + 1) * rows / len(x)
+
+
+def hessian_free(
+    net: nn.Sequential, x: mg.Tensor, rows: int, curved: int, seed: int
+) -> Iterator[float]:
+    """Train with gradients of `rows` images and the curvature of `curved` of them."""
+    optimizer = optim.HessianFree(net.parameters(), progress=2e-3, max_inner=40)
+    spent = 0.0
+    for batch in batches(x, rows, seed):
+
+        def closure(batch: mg.Tensor = batch) -> tuple[mg.Tensor, mg.Tensor]:
+            logits = net(batch)
+            return cross_entropy(logits, batch), logits
+
+        part = batch[:curved]
+        optimizer.step(closure, None if curved == rows else lambda part=part: closure(part))
+        report = optimizer.report
+        values = report.nfev - report.njev
+        spent += (report.njev + values / 3) * rows / len(x) + 2 * report.nhev * curved / len(x)
+        yield spent
+
+
+def trained(
+    net: nn.Sequential, x: mg.Tensor, budget: float, steps: Iterator[float]
+) -> tuple[list[float], str]:
+    """Return the loss at quarters of the budget, and the rest of a row of the table."""
+    losses: list[float] = []
+    start, count = time.perf_counter(), 0
+    for spent in steps:
+        count += 1
+        while len(losses) < 4 and spent >= budget * (len(losses) + 1) / 4 - 1e-9:
+            losses.append(measured(net, x)[0])
+        if spent >= budget - 1e-9:
+            break
+    seconds = time.perf_counter() - start
+    return losses, f"{measured(net, x)[1]:.2f} | {count} | {spent:.0f} | {seconds:.0f} s"
+
+
+def main() -> None:
+    """Train and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True, help="folder of the IDX files")
+    parser.add_argument("--images", type=int, default=2000)
+    parser.add_argument("--budget", type=float, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    images, budget, seed = given.images, given.budget, given.seed
+    train, _ = datasets.mnist(given.data)
+    x = mg.tensor(train.x[:images].reshape(-1, 784))
+    families: dict[str, dict[str, Callable[[nn.Sequential], Iterator[float]]]] = {}
+    for name, rows, cosine in [
+        ("Adam, batch 100", 100, False),
+        ("Adam, batch 100, cosine", 100, True),
+        ("Adam, all images", images, False),
+    ]:
+        families[name] = {
+            f"lr {lr:g}": lambda net, rows=rows, lr=lr, cosine=cosine: adam(
+                net, x, budget, rows, lr, cosine, seed
+            )
+            for lr in RATES
+        }
+    families["Hessian-free"] = {
+        f"g {rows}, G {curved}": lambda net, rows=rows, curved=curved: hessian_free(
+            net, x, rows, curved, seed
+        )
+        for rows, curved in ROWS
+        if rows <= images
+    }
+    quarters = " | ".join(f"at {budget * i / 4:g}" for i in range(1, 5))
+    print(f"| method | setting | {quarters} | squared error | steps | cost | time |")
+    print("|" + " --- |" * 10)
+    for name, settings in families.items():
+        rows = {}
+        for setting, start in settings.items():
+            net = network(seed)
+            rows[setting] = trained(net, x, budget, start(net))
+        best = min(rows, key=lambda setting: rows[setting][0][-1])
+        for setting, (losses, rest) in rows.items():
+            cells = " | ".join(f"{loss:.1f}" for loss in losses)
+            mark = "**" if setting == best else ""
+            print(f"| {name} | {mark}{setting}{mark} | {cells} | {rest} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
