@@ -21,9 +21,9 @@ class SaddleFreeNewton(SecondOrder, line_search="armijo"):
     All λ of ``dampings`` are tried, and the direction with the lowest loss at x + d is kept; with
     ``line_search="fixed"`` that is the step, as in the paper, else the step rule has the last word.
 
-    ``krylov=None`` takes all eigenvalues: n products, n² numbers, 10n³ flops, for n up to some
-    thousands. ``krylov=k`` takes H within the space spanned by g, Hg, …, Hᵏ⁻¹g, by Lanczos: k
-    products and kn numbers, for any n; the step stays within the space.
+    ``krylov=k`` takes H within the space spanned by g, Hg, …, Hᵏ⁻¹g, by Lanczos: k products and
+    kn numbers, for any n; the step stays within that space. ``krylov=n`` takes all eigenvalues: n
+    products, n² numbers, 10n³ flops. None stands for n up to 1,000 parameters, for 100 beyond.
 
     A start at the saddle itself, where the gradient is 0, is not left.
 
@@ -44,7 +44,7 @@ class SaddleFreeNewton(SecondOrder, line_search="armijo"):
         max_bytes: int = 1 << 30,
     ) -> Array:
         """Return the best −(abs(H) + λI)⁻¹g."""
-        values, vectors = eigenpairs(at, g, krylov)
+        values, vectors = eigenpairs(at, g, dimension(g.size, krylov))
         size, part, x = at.xp.abs(values), vectors.T @ g, at.x
         least = float(size.max()) * float(at.xp.finfo(g.dtype).eps) or 1.0
         lowest, best = math.inf, -g
@@ -60,19 +60,24 @@ class SaddleFreeNewton(SecondOrder, line_search="armijo"):
         """Raise MemoryError for eigenvectors that are too large."""
         super().check(group)
         n = sum(p.size for p in group["params"])
-        k = min(n, group["krylov"] or n)
+        k = dimension(n, group["krylov"])
         what = f"{self.name}: a basis of {k:,} vectors of {n:,} parameters"
         itemsize = group["params"][0].dtype.itemsize
         check_size(what, n * k, itemsize, group["max_bytes"], "a Krylov space, such as krylov=100")
 
 
-def eigenpairs(at: Objective, g: Array, krylov: int | None) -> tuple[Array, Array]:
+def dimension(n: int, krylov: int | None) -> int:
+    """Return the dimension of the space for n parameters."""
+    return min(n, (n if n <= 1000 else 100) if krylov is None else krylov)
+
+
+def eigenpairs(at: Objective, g: Array, k: int) -> tuple[Array, Array]:
     """Return the Hessian's eigenvalues and eigenvectors, all or those in a Krylov space of g."""
     xp = at.xp
-    if krylov is None:
+    if k == g.size:
         values, vectors = xp.linalg.eigh(at.hessian())
         return values, vectors
-    basis, alpha, beta = lanczos(at.hvp, g, krylov)
+    basis, alpha, beta = lanczos(at.hvp, g, k)
     at.counts.inner += len(alpha)
     ritz, rotation = backend.cpu.linalg.eigh(tridiagonal(alpha, beta))
     device = backend.device_of(g)
