@@ -54,9 +54,11 @@ def train(given: dict[str, Any]) -> None:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise UsageError(f"{where}{error.strerror or error}") from None
-    except MemoryError:
+    except MemoryError as error:
+        said = str(error) if type(error) is MemoryError else ""  # NumPy's is a subclass
         raise UsageError(
-            "not enough memory for this network and batch; try smaller --hidden or --batch-size"
+            said
+            or "not enough memory for this network and batch; try smaller --hidden or --batch-size"
         ) from None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from minigrad import backend
 from minigrad.backend import Array
@@ -45,16 +46,22 @@ class SaddleFreeNewton(SecondOrder, line_search="armijo"):
     ) -> Array:
         """Return the best −(abs(H) + λI)⁻¹g."""
         values, vectors = eigenpairs(at, g, dimension(g.size, krylov))
-        size, part, x = at.xp.abs(values), vectors.T @ g, at.x
-        least = float(size.max()) * float(at.xp.finfo(g.dtype).eps) or 1.0
+        size, part, x = self.modified(at.xp, values), vectors.T @ g, at.x
+        least = float(at.xp.abs(values).max()) * float(at.xp.finfo(g.dtype).eps) or 1.0
         lowest, best = math.inf, -g
         for damping in dampings:
-            d = -(vectors @ (part / at.xp.maximum(size + damping, least)))
+            below = size + damping
+            d = -(vectors @ (part / at.xp.where(at.xp.abs(below) < least, least, below)))
             value = at.value(x + d) if len(dampings) > 1 else -math.inf
             if value < lowest:
                 lowest, best = value, d
         at.move(x)
         return best
+
+    @staticmethod
+    def modified(xp: Any, values: Array) -> Array:
+        """Return what stands for the eigenvalues: their absolute values."""
+        return xp.abs(values)
 
     def check(self, group: Group) -> None:
         """Raise MemoryError for eigenvectors that are too large."""
