@@ -133,7 +133,10 @@ def _units(x: Tensor, nodes: list[Node]) -> Iterator[Batch]:
     width = max(1, COLUMNS // max([x.size, *(node.size for node in nodes)]))
     for start in range(0, x.size, width):
         unit = xp.eye(min(width, x.size - start), x.size, start, dtype=x.dtype)
-        yield Batch(unit.reshape(len(unit), *x.shape))
+        unit = unit.reshape(len(unit), *x.shape)
+        if x.ndim == 2 and not x.data.flags.c_contiguous:  # as the weights: the BLAS's fast case
+            unit = xp.ascontiguousarray(unit.swapaxes(1, 2)).swapaxes(1, 2)
+        yield Batch(unit)
 
 
 def _raw(value: Any) -> Any:
