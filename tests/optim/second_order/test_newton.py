@@ -242,6 +242,13 @@ def test_the_inner_loop_is_truncated_by_the_forcing_term():
     assert optimizer.state["eta"] == pytest.approx(min(0.9 * (norms[3] / norms[2]) ** power, 0.5))
 
 
+def test_the_length_along_negative_curvature_is_that_of_its_size():
+    p = leaf([1.0])
+    optimizer = optim.NewtonCG([p], line_search="fixed")
+    optimizer.step(lambda: -2 * (p * p).sum())
+    np.testing.assert_allclose(p.data, [2.0])  # g = −4 and h = −4: one step of 1, away from 0
+
+
 def test_a_preconditioner_is_used():
     A = np.diag(np.geomspace(1, 1e4, 80)) + symmetric(np.linspace(0, 1, 80))
     b = np.ones(80)
