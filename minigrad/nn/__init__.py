@@ -17,7 +17,6 @@ from minigrad.nn.activations import (
     Tanh,
 )  # fmt: skip
 from minigrad.nn.containers import ModuleList, Sequential
-from minigrad.nn.frozen import frozen_buffers
 from minigrad.nn.linear import Flatten, Linear
 from minigrad.nn.losses import (
     BCEWithLogitsLoss,
@@ -31,11 +30,12 @@ from minigrad.nn.losses import (
 from minigrad.nn.module import Module, Parameter
 from minigrad.nn.norms import BatchNorm, LayerNorm
 from minigrad.nn.regularization import Dropout, L1Penalty, L2Penalty
+from minigrad.nn.statistics import refresh_statistics
 
 __all__ = [
     "BCEWithLogitsLoss", "BatchNorm", "CrossEntropyLoss", "Dropout", "ELU", "Flatten", "GELU",
     "HuberLoss", "KLDivLoss", "L1Loss", "L1Penalty", "L2Penalty", "LayerNorm", "LeCunTanh",
     "LeakyReLU", "Linear", "LogSoftmax", "MSELoss", "Module", "ModuleList", "NLLLoss", "PReLU",
     "Parameter", "ReLU", "SELU", "Sequential", "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh",
-    "frozen_buffers", "functional", "init",
+    "functional", "init", "refresh_statistics",
 ]  # fmt: skip

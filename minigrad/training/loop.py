@@ -13,7 +13,7 @@ from typing import Any
 
 from minigrad import backend, optim, random
 from minigrad.mode import enable_grad
-from minigrad.nn import frozen_buffers
+from minigrad.nn import refresh_statistics
 from minigrad.tensor import Tensor
 from minigrad.training.callback import Callback
 from minigrad.training.checkpoint import Checkpoint
@@ -210,6 +210,8 @@ class Loop:
                 self._tell("on_step_end")
                 if self.history.stopped:
                     break
+        if self.optimizer.needs_closure:  # few and large steps, with trials between
+            refresh_statistics(self.model, (x for x, _ in self.loader.batches(self.epoch, 0)))
         self._finish_epoch(fresh)
         self._tell("on_epoch_end")
 
@@ -243,12 +245,6 @@ class Loop:
         seen: list[Any] = []
 
         def objective() -> Any:
-            if not seen:
-                return evaluated()
-            with frozen_buffers(self.model):  # running statistics move once a step, not by trials
-                return evaluated()
-
-        def evaluated() -> Any:
             output = self.model(x)
             loss = self.loss_fn(output, y)
             extra = sum(penalty() for penalty in self.penalties)

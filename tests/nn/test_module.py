@@ -369,3 +369,15 @@ def test_a_failed_assignment_leaves_the_container_alone() -> None:
     with pytest.raises(TypeError):
         model[0] = 3
     assert len(model) == 2
+
+
+def test_refresh_statistics_averages_over_batches():
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm(4), nn.Dropout(0.0)).eval()
+    batches = [mg.randn(5, 3), mg.randn(5, 3) + 1]
+    nn.refresh_statistics(model, batches)
+    hidden = [model[0](x).numpy() for x in batches]
+    mean = np.mean([h.mean(0) for h in hidden], axis=0)
+    np.testing.assert_allclose(model[1].running_mean.numpy(), mean, atol=1e-6)
+    assert not model[1].training
+    assert not model.training
+    nn.refresh_statistics(nn.Linear(3, 4), iter(()))  # nothing to refresh
