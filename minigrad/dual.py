@@ -28,7 +28,8 @@ class Dual:
     """A value x and its tangent ẋ, of one shape and dtype.
 
     The value is computed when it is first read. Often it never is: of a gradient's derivative along
-    a vector only the tangent is wanted, and half of the matrix products are saved.
+    a vector only the tangent is wanted. For a weight the gradient is the product g x, its tangent
+    ġ x + g ẋ: one of these three matrix products is saved.
     """
 
     __slots__ = ("_made", "_value", "tangent")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from minigrad import autograd, forward
+from minigrad import autograd, backend, forward
 from minigrad.creation import zeros_like
 from minigrad.mode import GraphError, ShapeError, enable_grad, mode
 from minigrad.tensor import Tensor, tensor
@@ -184,6 +184,12 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     return value if outer else tree_map(lambda y: y.detach(), value), pull
 
 
+def _apart(array: Any, others: Sequence[Any]) -> Any:
+    """Return an array in memory of its own: a copy of what may be a view of one of the others."""
+    xp = backend.of((array,))
+    return array.copy() if any(xp.may_share_memory(array, x) for x in others) else array
+
+
 def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
     """Return ``f(*primals)`` and J v, how fast the value changes along the tangents v.
 
@@ -207,7 +213,7 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
     seeds = [v if outer else v.data for v in vectors]
     found = forward.jvp(outputs, inputs, seeds, create_graph=outer)
     pushed = [
-        zeros_like(y) if t is None else autograd._tensor(t)
+        zeros_like(y) if t is None else autograd._tensor(t if outer else _apart(t, seeds))
         for y, t in zip(outputs, found, strict=True)
     ]
     value = value if outer else tree_map(lambda y: y.detach(), value)

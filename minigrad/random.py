@@ -5,6 +5,7 @@ Floor 1. Initializers, dropout and shuffling draw from here, so that `manual_see
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -26,8 +27,11 @@ def manual_seed(seed: int | None) -> None:
 
 def generator(device: Device | None = None) -> Any:
     """Return the generator of a device, NumPy's or CuPy's `Generator`."""
+    global _seed
     name = backend.canonical(device)
     if name not in _generators:
+        if _seed is None:
+            _seed = int.from_bytes(os.urandom(8), "little")
         _generators[name] = backend.get(name).generator(_seed)
     return _generators[name]
 
@@ -46,13 +50,16 @@ def snapshot() -> Callable[[], None]:
     """Return a function that winds every generator back to where it stands now, again and again.
 
     A generator on a device whose state cannot be read is started anew instead, from a seed that is
-    drawn now: what it gives next is then the same each time.
+    drawn now: what it gives next is then the same each time. One that is first used later on starts
+    anew as it did then.
     """
     seeds = {name: int(generator("cpu").integers(2**63)) for name in _generators if name != "cpu"}
     state = get_state()
 
     def rewind() -> None:
         set_state(state)
+        for name in _generators.keys() - seeds.keys() - {"cpu"}:
+            del _generators[name]
         for name, seed in seeds.items():
             _generators[name] = backend.get(name).generator(seed)
 

@@ -52,17 +52,24 @@ def estimate_diagonal(matrix: Matrix, probes: int = 100, seed: int | None = 0) -
 
     Raises ValueError for fewer than 2 probes, which leave no standard error.
     """
-    operator = as_operator(matrix)
-    signs = random_signs(operator, probes, seed)
-    mean = spread = signs() * 0
-    for i in range(probes):  # Welford's running mean and sum of squared deviations
+    mean, spread = sampled(as_operator(matrix), probes, seed)
+    error = (spread / (probes * (probes - 1))) ** 0.5
+    return Estimate(Tensor.of(mean), Tensor.of(error), probes)
+
+
+def sampled(
+    operator: LinearOperator, probes: int, seed: int | None, least: int = 2
+) -> tuple[Array, Array]:
+    """Return the mean of v ⊙ A v over random signs v, and the sum of its squared deviations."""
+    signs = random_signs(operator, probes, seed, least)
+    mean = spread = backend.get(operator.device).zeros(operator.shape[0], dtype=operator.dtype)
+    for i in range(probes):  # Welford's recursion
         v = signs()
         sample = v * operator.matvec(v)
         step = sample - mean
         mean = mean + step / (i + 1)
         spread = spread + step * (sample - mean)
-    error = (spread / (probes * (probes - 1))) ** 0.5
-    return Estimate(Tensor.of(mean), Tensor.of(error), probes)
+    return mean, spread
 
 
 def trace(
@@ -87,14 +94,13 @@ def trace(
         raise ValueError(f"trace: method={method!r}; legal are 'hutchinson' and 'hutch++'")
     if probes < (least := 2 if method == "hutchinson" else 6):
         raise ValueError(f"trace: at least {least} probes for {method!r}, not {probes}")
-    n = operator.shape[0]
+    xp, n = backend.get(operator.device), operator.shape[0]
     if probes >= n:
         return Estimate(float(diagonal(operator).sum()), 0.0, n)
     count = probes if method == "hutchinson" else probes // 3
     signs = random_signs(operator, count, seed)
     known, products, basis = 0.0, count, None
     if method == "hutch++":
-        xp = backend.get(operator.device)
         sketch = operator.matmat(xp.stack([signs() for _ in range(count)], axis=1))
         basis = xp.linalg.qr(sketch)[0]
         known = float((basis * operator.matmat(basis)).sum())
@@ -104,8 +110,8 @@ def trace(
         v = signs()
         if basis is not None:
             v = v - basis @ (basis.T @ v)
-        samples.append(float((v * operator.matvec(v)).sum()))
-    mean, error = mean_and_error(samples)
+        samples.append((v * operator.matvec(v)).sum())
+    mean, error = mean_and_error(xp.to_host(xp.stack(samples)).tolist())  # one transfer
     return Estimate(known + mean, error, products)
 
 

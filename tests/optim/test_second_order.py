@@ -13,7 +13,7 @@ import pytest
 import minigrad as mg
 from minigrad import nn, optim
 from minigrad.optim.second_order.objective import Objective
-from minigrad.optim.second_order.step_rules import RULES
+from minigrad.optim.second_order.step_rules import RULES, Step
 from tests.optim.table import NO_TORCH
 
 SECOND_ORDER = {
@@ -84,6 +84,24 @@ def test_strong_wolfe_holds(curve, first, c2, dtype):
     assert abs(float(step.g @ d)) <= c2 * abs(slope)
     assert (step.f, step.g) == at.value_and_gradient(step.x)
     assert at.counts.njev <= at.counts.nfev <= 20
+
+
+@pytest.mark.parametrize(
+    ("name", "max_iter", "nfev", "njev"),
+    [
+        ("newton", 1, 2, 1),  # a gradient at the start, the loss at the end
+        ("newton", 3, 4, 3),  # where one iteration ends the next begins
+        ("stochastic-diagonal-lm", 1, 2, 1),
+        ("bfgs", 1, 2, 2),  # which learns from the gradient at the end
+        ("bfgs", 3, 4, 4),
+    ],
+)
+def test_a_fixed_length_takes_no_gradient_that_nobody_reads(name, max_iter, nfev, njev):
+    p = leaf([1.0, 2.0])
+    optimizer = optim.METHODS[name]([p], line_search="fixed", lr=0.1, max_iter=max_iter)
+    optimizer.step(lambda: (p**4).sum())
+    assert optimizer.report.loss_after == pytest.approx((p.data**4).sum())
+    assert (optimizer.report.nfev, optimizer.report.njev) == (nfev, njev)
 
 
 @pytest.mark.parametrize("rule", ["armijo", "nonmonotone"])
@@ -171,6 +189,20 @@ def test_bfgs_on_a_quadratic_learns_the_inverse():
     np.testing.assert_allclose(optimizer.state["H"], np.linalg.inv(A), atol=1e-5)
 
 
+def test_lbfgs_takes_two_dots_a_pair():
+    p = leaf([1.0, 2.0, 3.0])
+    optimizer = optim.LBFGS([p], line_search=optim.Armijo())
+    at = Objective(optimizer.flat, lambda: (p**4).sum())
+    for _ in range(3):
+        optimizer.advance(at)
+    taken, dot = [], at.dot
+    at.dot = lambda a, b: (taken.append(1), dot(a, b))[1]
+    f, g = at.here()
+    optimizer.direction(at, f, g)
+    assert len(optimizer.state["s"]) == 3
+    assert len(taken) == 2 * 3
+
+
 def test_lbfgs_with_all_pairs_is_bfgs():
     """From one H₀: BFGS's own starts at γI once, L-BFGS's at each step, so both start at I·γ₁."""
     A, _ = quadratic(5, condition=50.0)
@@ -184,7 +216,9 @@ def test_lbfgs_with_all_pairs_is_bfgs():
         H = V @ H @ V.T + rho * np.outer(s, s)
     optimizer = optim.LBFGS([leaf(np.zeros(5))])
     at = Objective(optimizer.flat, lambda: None)
-    optimizer.state = {"s": [s for s, _ in pairs], "y": [y for _, y in pairs]}
+    origin = Step(0.0, np.zeros(5), 0.0, np.zeros(5), "")
+    for s, y in pairs:
+        optimizer.learn(at, origin, Step(1.0, s, 0.0, y, ""), s)
     np.testing.assert_allclose(optimizer.direction(at, 0.0, g), -H @ g, rtol=1e-10)
 
 
@@ -279,7 +313,9 @@ def test_goes_down_rosenbrock_and_says_how(name):
     assert rosenbrock(p).item() < (1e-8 if name != "derivative-free-cg" else 4.0)
 
 
-@every_method
+@pytest.mark.parametrize(
+    "name", [n for n, m in optim.METHODS.items() if issubclass(m, optim.SecondOrder)]
+)
 def test_the_class_is_its_formula_and_short(name):
     method = optim.METHODS[name]
     nodes = [
@@ -359,12 +395,13 @@ CLOSURES = {
 }
 
 
-@pytest.mark.parametrize("case", CLOSURES)
-@every_method
+@pytest.mark.parametrize(
+    ("name", "case"),
+    # What searches no length compares no values.
+    [(n, case) for n in SECOND_ORDER for case in CLOSURES if case != "noise" or n in SEARCHING],
+)
 def test_closures_that_do_not_serve(name, case):
     make, message = CLOSURES[case]
-    if case == "noise" and name not in SEARCHING:
-        pytest.skip("it compares no values")
     p = leaf([1.0, 2.0])
     with pytest.raises(optim.ClosureError, match=message):
         optim.METHODS[name]([p]).step(make(p))
@@ -425,11 +462,13 @@ def test_bad_settings_of_rules(rule, keywords):
         rule(**keywords)
 
 
-def test_a_matrix_that_is_too_large_is_refused():
-    n = 50_000
-    p = leaf(np.ones(n), np.float32)
-    with pytest.raises(MemoryError, match=r"9\.3 GiB; try LBFGS"):
-        optim.BFGS([p], max_iter=2).step(lambda: (p**4).sum())
+def test_a_matrix_that_is_too_large_is_refused_before_any_work():
+    p = leaf(np.ones(50_000), np.float32)
+    with pytest.raises(MemoryError, match=r"50,000 parameters takes 10 GB.*LBFGS"):
+        optim.BFGS([p])
+    with pytest.raises(MemoryError, match="max_bytes=32"):
+        optim.BFGS([leaf([1.0, 2.0])], max_bytes=31)
+    optim.BFGS([leaf([1.0, 2.0])], max_bytes=32)
 
 
 # Dropout and batch normalization -----------------------------------------------------------------

@@ -39,6 +39,11 @@ def test_fit_takes_all_rows_and_goes_down(name, digits):
     assert history["loss"][-1] == pytest.approx(report.loss)
 
 
+def test_a_method_for_mini_batches_gets_them(digits):
+    _, history = fitted(network(), digits, "stochastic-diagonal-lm", epochs=1)
+    assert history.rows[-1]["step"] == 10  # of 32 of the 300 rows
+
+
 def test_counts_are_summed_over_the_steps_of_an_epoch(digits):
     _, history = fitted(network(), digits, batch_size=100, epochs=2)
     assert history.rows[-1]["step"] == 6

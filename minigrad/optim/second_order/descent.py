@@ -159,7 +159,8 @@ class SecondOrder(Optimizer):
                 self._check_function(at, f)
             for p, part in ((p, flat.shaped(i, g)) for i, p in enumerate(flat.tensors)):
                 p.grad = Tensor.of(part) if p.requires_grad else None
-            for _ in range(group["max_iter"]):
+            for i in range(1, group["max_iter"] + 1):
+                at.goes_on = self.learns or i < group["max_iter"]
                 report = self.advance(at)
                 if not report.step_length and not report.again:
                     break

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from minigrad import backend
 from minigrad.backend import Array
-from minigrad.curvature.diagonal import random_signs
+from minigrad.curvature.diagonal import sampled
 from minigrad.curvature.operators import LinearOperator
 from minigrad.optim.second_order.descent import SecondOrder
 from minigrad.optim.second_order.krylov import Product
@@ -18,11 +18,7 @@ def sampled_diagonal(product: Product, like: Array, probes: int, seed: int) -> A
     so that `mg.random` is left alone.
     """
     operator = LinearOperator(like.size, product, like.dtype, backend.device_of(like))
-    signs, total = random_signs(operator, probes, seed, least=1), like * 0
-    for _ in range(probes):
-        v = signs()
-        total = total + v * product(v)
-    return total / probes
+    return sampled(operator, probes, seed, least=1)[0]
 
 
 def diagonal_preconditioner(product: Product, like: Array, probes: int, seed: int) -> Product:
@@ -51,13 +47,15 @@ class StochasticDiagonalLM(SecondOrder, lr=0.01, line_search="fixed"):
     diagonal too: abs(⟨h⟩) is used. LeCun's own h is a back-propagation of second derivatives that
     ignores those across units; this one does not.
 
-    A step costs a gradient and, every ``estimate_every`` steps, 2 for each probe.
+    A step costs a gradient, a value of the loss, and, every ``estimate_every`` steps, 2 gradients
+    for each probe.
 
     Raises HyperparameterError: mu not > 0, gamma outside (0, 1], probes or estimate_every < 1,
     another matrix, and as `SecondOrder`; ClosureError for "gauss-newton" without outputs.
     """
 
     curvature = True
+    full_batch = False
 
     def direction(
         self,

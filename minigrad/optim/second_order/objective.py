@@ -70,6 +70,7 @@ class Objective:
         self.limit = limit
         self._name = name
         self.x: Array = flat.vector.copy()
+        self.goes_on = True  # whether the gradient where the step ends will be wanted
         self.loss: Tensor | None = None  # at the first point, without its graph
         self._closure = closure
         self._keep = curvature

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from minigrad.backend import Array
+from minigrad.optim.optimizer import Group
+from minigrad.optim.second_order.dense import check_size
 from minigrad.optim.second_order.descent import SecondOrder
 from minigrad.optim.second_order.objective import Objective
 from minigrad.optim.second_order.step_rules import Step
@@ -14,7 +16,8 @@ class LBFGS(SecondOrder):
     d = −H g with H ≈ (∇²f)⁻¹, which is γI, γ = sᵀy/yᵀy of the latest pair, updated by BFGS's
     formula with the latest ``history_size`` pairs s = x⁺ − x, y = ∇f(x⁺) − ∇f(x), both on the same
     closure. H is never formed: the two-loop recursion (Nocedal and Wright 2006, algorithm 7.4)
-    takes 4·history_size·n operations. A pair without sᵀy > 0 is left out.
+    takes 4·history_size·n multiplications and as many additions. A pair without sᵀy > 0 is left
+    out.
 
     The first step's length is 1/‖g‖, every other's first 1.
 
@@ -25,15 +28,14 @@ class LBFGS(SecondOrder):
 
     def direction(self, at: Objective, f: float, g: Array, *, history_size: int = 10) -> Array:
         """Return −H g."""
-        pairs = list(zip(self.state.get("s", []), self.state.get("y", []), strict=True))
+        pairs = list(zip(*(self.state.get(name, []) for name in ("s", "y", "rho")), strict=True))
         q, alphas = g, []
-        for s, y in reversed(pairs):
-            alphas.append(at.dot(s, q) / at.dot(s, y))
+        for s, y, rho in reversed(pairs):
+            alphas.append(rho * at.dot(s, q))
             q = q - alphas[-1] * y
-        if pairs:
-            q = q * (at.dot(s := pairs[-1][0], y := pairs[-1][1]) / at.dot(y, y))
-        for (s, y), alpha in zip(pairs, reversed(alphas), strict=True):
-            q = q + (alpha - at.dot(y, q) / at.dot(s, y)) * s
+        q = q * self.state.get("gamma", 1.0)
+        for (s, y, rho), alpha in zip(pairs, reversed(alphas), strict=True):
+            q = q + (alpha - rho * at.dot(y, q)) * s
         return -q
 
     def first_length(self, at: Objective, f: float, g: Array, d: Array) -> float:
@@ -41,12 +43,14 @@ class LBFGS(SecondOrder):
         return 1.0 if self.state else min(1.0, 1 / at.norm(g))
 
     def learn(self, at: Objective, start: Step, step: Step, d: Array) -> None:
-        """Remember the pair of this step."""
+        """Remember the pair of this step, ρ = 1/sᵀy and γ."""
         s, y = step.x - start.x, step.g - start.g
-        if at.dot(s, y) > 1e-10 * at.dot(y, y) ** 0.5 * at.dot(s, s) ** 0.5:
+        sy, yy = at.dot(s, y), at.dot(y, y)
+        if sy > 1e-10 * yy**0.5 * at.norm(s):
             size = self.param_groups[0]["history_size"]
-            self.state["s"] = [*self.state.get("s", []), s][-size:]
-            self.state["y"] = [*self.state.get("y", []), y][-size:]
+            for name, item in (("s", s), ("y", y), ("rho", 1 / sy)):
+                self.state[name] = [*self.state.get(name, []), item][-size:]
+            self.state["gamma"] = sy / yy
 
 
 class BFGS(SecondOrder):
@@ -57,12 +61,13 @@ class BFGS(SecondOrder):
     2006, equation 6.20). A pair without sᵀy > 0 is left out. n² numbers for n parameters; `LBFGS`
     keeps 2·history_size·n. The first step's length is 1/‖g‖, every other's first 1.
 
-    Raises HyperparameterError: lr < 0, and as `SecondOrder`; MemoryError where n² is too large.
+    Raises MemoryError, when made, for an H of more than ``max_bytes``; HyperparameterError: lr < 0,
+    and as `SecondOrder`.
     """
 
     learns = True
 
-    def direction(self, at: Objective, f: float, g: Array) -> Array:
+    def direction(self, at: Objective, f: float, g: Array, *, max_bytes: int = 1 << 30) -> Array:
         """Return −H g."""
         return -(self.state["H"] @ g) if self.state else -g
 
@@ -77,7 +82,6 @@ class BFGS(SecondOrder):
         if not sy > 1e-10 * at.norm(s) * at.norm(y):
             return
         if not self.state:
-            check_matrix(self.name, s, "LBFGS")
             self.state["H"] = at.xp.eye(s.size, dtype=s.dtype) * (sy / at.dot(y, y))
         H = self.state["H"]
         Hy = H @ y
@@ -86,12 +90,10 @@ class BFGS(SecondOrder):
         for i in range(0, s.size, 256):  # H + swᵀ + wsᵀ in place, with no second matrix
             H[i : i + 256] += left[i : i + 256] @ right
 
-
-def check_matrix(method: str, x: Array, instead: str) -> None:
-    """Raise MemoryError, with what to use instead, for a matrix (n, n) of more than 4 GiB."""
-    size = x.size**2 * x.dtype.itemsize
-    if size > 2**32:
-        raise MemoryError(
-            f"{method}: a matrix for {x.size:,} parameters takes {size / 2**30:,.1f} GiB; "
-            f"try {instead}, which needs none"
-        )
+    def check(self, group: Group) -> None:
+        """Raise MemoryError for a matrix that is too large."""
+        super().check(group)
+        n = sum(p.size for p in group["params"])
+        what = f"{self.name}: the inverse Hessian of {n:,} parameters"
+        itemsize = group["params"][0].dtype.itemsize
+        check_size(what, n * n, itemsize, group["max_bytes"], 'LBFGS ("lbfgs"), which needs none')

@@ -1,8 +1,8 @@
 """Step rules: how far to go along a direction. Not here: the direction (`descent.py` and methods).
 
 A rule is called as ``rule(objective, f, g, d, first)``: loss and gradient at ``objective.x``, a
-direction, the length to try first; it returns a `Step`. A trial whose loss or gradient is not
-finite counts as infinitely high, so no rule ever ends there.
+direction, the length to try first; it returns a `Step`. A trial whose loss is not finite, or its
+gradient where a rule takes it, counts as infinitely high, so no rule ever ends there.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Trial:
 
     @property
     def finite(self) -> bool:
-        """Whether loss and slope are numbers."""
-        return math.isfinite(self.f) and math.isfinite(self.slope)
+        """Whether the loss is a number, and the slope if it was taken."""
+        return math.isfinite(self.f) and (self.g is None or math.isfinite(self.slope))
 
 
 class Line:
@@ -122,7 +122,11 @@ def _count(value: Any) -> bool:
 
 @dataclass
 class Fixed(Rule):
-    """Always the first length: ``lr`` times the method's own. A step to no number is halved."""
+    """Always the first length: ``lr`` times the method's own. A step to no number is halved.
+
+    A trial costs a value, or a gradient where the gradient at the end is wanted: for ``learn``, or
+    for another iteration on the same closure.
+    """
 
     name: ClassVar[str] = "fixed"
     needs_descent: ClassVar[bool] = False
@@ -130,11 +134,12 @@ class Fixed(Rule):
     def __call__(self, objective: Objective, f: float, g: Array, d: Array, first: float) -> Step:
         """Return the step of length `first`, or half of it and so on where the loss is finite."""
         line = Line(objective, f, g, d)
-        trial = line.value_and_slope(first)
+        probe = line.value_and_slope if objective.goes_on else line.value
+        trial = probe(first)
         while not trial.finite:
             if trial.a < first * 1e-10:
                 return line.stay("the loss is not finite along the direction")
-            trial = line.value_and_slope(trial.a / 2)
+            trial = probe(trial.a / 2)
         return _taken(trial, "fixed length" if trial.a == first else "backed off to a finite loss")
 
 

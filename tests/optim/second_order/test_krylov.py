@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from minigrad.optim.second_order import krylov
 from minigrad.optim.second_order.krylov import conjugate_gradients
 
 
@@ -114,6 +115,22 @@ def test_martens_criterion_stops_where_the_model_hardly_falls():
         return i > k and (q[i] - q[i - k]) / q[i] < k * 5e-4
 
     assert [i for i in range(len(q)) if small(i)] == [found.iterations]
+
+
+@pytest.mark.parametrize(("progress", "dots"), [(None, 2), (1e-9, 3)])
+def test_the_model_is_computed_where_it_is_read(progress, dots, monkeypatch):
+    taken, make = [], krylov._dot
+
+    def counted(b):
+        dot = make(b)
+        return lambda u, v: (taken.append(1), dot(u, v))[1]
+
+    monkeypatch.setattr(krylov, "_dot", counted)
+    A, b = symmetric(SPECTRA["spread"])
+    for iterations in (5, 9):
+        taken.clear()
+        conjugate_gradients(lambda v: A @ v, b, tol=0, max_iter=iterations, progress=progress)
+        assert len(taken) == dots * iterations + 3
 
 
 def test_the_iterates_that_are_kept():
