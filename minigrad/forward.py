@@ -178,7 +178,8 @@ class Curvature:
     The inputs must not change in between: the graph refuses to be used then.
 
     Raises ValueError for an input given twice; GraphError for a loss of more than one element, a
-    loss without a graph, and for gradient hooks in it, of which no derivative is known.
+    loss without a graph (or with one that was freed, or that depends on none of the inputs), and
+    for gradient hooks in the graph, of which no derivative is known.
     """
 
     def __init__(
@@ -202,7 +203,13 @@ class Curvature:
             )
         if len({id(x) for x in self.inputs}) < len(self.inputs):
             raise ValueError("an input is given twice; its vector would be ambiguous")
+        for node in reached:
+            node.check()
         self._wanted = {id(_source(x)) for x in self.inputs}
+        if self._wanted.isdisjoint([id(x) for x in (*reached, *leaves)]):
+            raise GraphError(
+                "the loss depends on none of the inputs; compute it from these very tensors"
+            )
         self._useful = autograd._useful(reached, self._wanted)
         self._nodes = [node for node in reached if id(node) in self._useful]  # the newest first
         self._read = _read(self._nodes, set())

@@ -80,6 +80,15 @@ def _reaches_out(outputs: list[Any], inputs: list[Tensor]) -> bool:
     return any(id(leaf) not in own for leaf in autograd._reach(roots)[1])
 
 
+def _depends(value: Tensor, inputs: list[Tensor]) -> bool:
+    """Say whether a value was computed from one of the inputs, which are leaves or views."""
+    if not value.requires_grad:
+        return False
+    nodes, leaves = autograd._reach([value])
+    sources = {id(x if x.node is None else x.node) for x in inputs}
+    return not sources.isdisjoint([id(x) for x in (*nodes, *leaves)])
+
+
 def _gradients(
     outputs: list[Tensor],
     inputs: list[Tensor],
@@ -290,7 +299,7 @@ def _product(
         value = outputs if loss is None else loss(outputs)
         value = _scalar(value, operation, "reduce it, with .sum() or .mean()")
     outer = recording and (_reaches_out([value], inputs) or any(v.requires_grad for v in seeds))
-    if not value.requires_grad or (loss is not None and not outputs.requires_grad):
+    if not _depends(value if loss is None else outputs, inputs) or not value.requires_grad:
         found = [zeros_like(x) for x in inputs]
     elif loss is None:
         found = forward.Curvature(value, inputs, None, outer, keep=False).hvp(seeds)
@@ -382,7 +391,7 @@ def hessian(f: Callable[..., Tensor], argnums: int | Sequence[int] = 0) -> Calla
                 arguments[n] = tree_map(_variable, args[n])
             value = scalar(*arguments, **keywords)
             inputs = tree_leaves([arguments[n] for n in positions])
-            if (recording and _reaches_out([value], inputs)) or not value.requires_grad:
+            if (recording and _reaches_out([value], inputs)) or not _depends(value, inputs):
                 return jacobian(grad(scalar, argnums), argnums)(*args, **keywords)
             rows = forward.Curvature(value, inputs).blocks()
         trees = [args[n] for n in positions]

@@ -74,7 +74,13 @@ _ELSEWHERE = {
     "long": ".astype(mg.int64)", "masked_fill": "mg.where(mask, value, x)", "mm": "@",
     "numel": ".size", "t": ".T", "type": ".astype(...)", "view": ".reshape(...)",
 }  # fmt: skip
-_KEYWORDS = {"dim": "axis", "dims": "axis", "keepdim": "keepdims"}
+_KEYWORDS = {
+    "dim": "use axis=, as in NumPy",
+    "dims": "use axis=, as in NumPy",
+    "keepdim": "use keepdims=, as in NumPy",
+    "out": "if this is np.{name}(tensor), use mg.{name}(tensor), which records the graph",
+    "dtype": "if this is np.{name}(tensor), use mg.{name}(tensor), which records the graph",
+}
 
 
 class _Elsewhere:
@@ -100,8 +106,9 @@ def _method(function: Any) -> Any:
         except TypeError:
             for key in keywords:
                 if key in _KEYWORDS:
-                    advice = f"use {_KEYWORDS[key]}=, as in NumPy"
-                    raise TypeError(f"{method.__name__} has no {key}=; {advice}") from None
+                    name = method.__name__
+                    advice = _KEYWORDS[key].format(name=name)
+                    raise TypeError(f"{name} has no {key}=; {advice}") from None
             raise
 
     method.__name__ = function.__name__

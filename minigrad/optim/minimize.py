@@ -94,7 +94,11 @@ def minimize(
     Raises HyperparameterError for a method or an option that there is not, ClosureError for a
     function that returns no Tensor, TypeError for an x0 that is no number.
     """
+    if not callable(f):
+        raise TypeError(f"minimize: f is a function of x that returns a Tensor, not {f!r}")
     single, tensors = _variables(x0)
+    if not sum(x.size for x in tensors):
+        raise ValueError("minimize: x0 is empty; give a starting point of one number or more")
     solver, implied = _solver(method)
     given = {**implied, **(options or {})}
     gtol = _option(given, "gtol", 1e-5 if tol is None else tol, not_negative, "a number ≥ 0")
@@ -225,6 +229,8 @@ def _optimizer(
     """Return the method with the options that are its hyperparameters."""
     wolfe = {name: given.pop(name) for name in ("c1", "c2") if name in given}
     legal = solver.class_defaults
+    if "max_iter" in given:
+        raise HyperparameterError("minimize: max_iter is an optimizer's own; try maxiter")
     for name in given:
         if name not in legal:
             own = ["gtol", "maxiter", "max_evaluations", "c1", "c2", *legal]

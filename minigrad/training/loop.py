@@ -247,6 +247,11 @@ class Loop:
         def objective() -> Any:
             output = self.model(x)
             loss = self.loss_fn(output, y)
+            if not isinstance(loss, Tensor):
+                raise TypeError(
+                    f"the loss function returned {type(loss).__name__}; it must return a Tensor of "
+                    "one element, without .item() or float(), so that it can be differentiated"
+                )
             extra = sum(penalty() for penalty in self.penalties)
             if not seen:  # an optimizer may ask again, elsewhere; the first time is here
                 seen.extend((output.detach(), loss.detach(), extra))

@@ -140,10 +140,12 @@ class SecondOrder(Optimizer):
 
         Raises ClosureError for a closure that does not, TypeError for none.
         """
-        if closure is None:
+        if not callable(closure):
+            pair = "the pair of loss and outputs" if self.needs_outputs else "the loss"
             raise TypeError(
-                f"{self.name}.step needs a closure, a function that computes and returns the loss: "
-                "optimizer.step(lambda: loss_fn(model(x), y)), without backward()"
+                f"{self.name}.step needs a closure, a function that computes and returns {pair}, "
+                f"without backward(), not {type(closure).__name__}; define it and pass its name: "
+                "optimizer.step(closure)"
             )
         group = self.param_groups[0]
         if not self.flat.adopt():
@@ -266,7 +268,9 @@ class SecondOrder(Optimizer):
         if self.steps:
             memory = dict(getattr(self.rule, "memory", {}))
             state = _mapped(self.state, self._to_host)
-            saved["state"] = {0: {"t": self.steps, "rule": memory, "memory": state}}
+            saved["state"] = {
+                0: {"t": self.steps, "method": self.name, "rule": memory, "memory": state}
+            }
         return saved
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -275,8 +279,8 @@ class SecondOrder(Optimizer):
         Raises ValueError, with nothing changed, if it is of another method or model.
         """
         entries = {int(i): entry for i, entry in state_dict["state"].items()}
-        entry = entries.get(0, {"t": 0, "rule": {}, "memory": {}})
-        if set(entries) > {0} or entry.keys() != {"t", "rule", "memory"}:
+        entry = entries.get(0, {"t": 0, "method": self.name, "rule": {}, "memory": {}})
+        if set(entries) > {0} or entry.get("method") != self.name:
             raise ValueError(f"{self.name}: the state is of another method; load that of the same")
         size = self.flat.vector.size
         for name, value in entry["memory"].items():

@@ -14,9 +14,11 @@ from typing import Any
 from minigrad import autograd, backend, random
 from minigrad.backend import Array
 from minigrad.curvature import Curvature
-from minigrad.mode import enable_grad, no_grad
+from minigrad.mode import GraphError, enable_grad, mode, no_grad
 from minigrad.optim.flat import Flat
 from minigrad.tensor import Tensor
+
+_NO_BACKWARD = "leave that out, this method differentiates the loss itself"
 
 
 class ClosureError(RuntimeError):
@@ -216,17 +218,13 @@ class Objective:
         """Evaluate the loss with its graph."""
         with enable_grad():
             loss, outputs = self._evaluate()
-        if not self._strict:
-            return loss, outputs
         if loss.node is not None and loss.node.freed:
-            raise ClosureError(
-                "the closure has called backward() and the loss's graph is gone; return the loss "
-                "alone: this method differentiates it itself"
-            )
+            raise ClosureError(f"{self._name} has called backward(); {_NO_BACKWARD}")
         if not loss.requires_grad:
             raise ClosureError(
-                "the loss does not depend on any of the parameters (or it was computed under "
-                "mg.no_grad(), or detached); compute it from the parameters in the closure"
+                f"the result of {self._name} does not depend on any of the variables (or it was "
+                "computed under mg.no_grad(), by NumPy, or detached); compute it from them by "
+                "minigrad's operations"
             )
         return loss, outputs
 
@@ -239,8 +237,15 @@ class Objective:
             self._rewind()
         elif self._strict:
             before = random.get_state()
-        with backend.cpu.errstate(all="ignore"):  # a trial may go too far: that is what it is for
-            result = self._closure()
+        try:
+            with backend.cpu.errstate(all="ignore"):  # a trial may go too far: that is its purpose
+                result = self._closure()
+        except GraphError as error:
+            if mode.recording:
+                raise
+            raise ClosureError(
+                f"{self._name} differentiates ({error}); if it calls backward(): {_NO_BACKWARD}"
+            ) from None
         self.counts.nfev += 1
         loss, outputs = result if isinstance(result, tuple) and len(result) == 2 else (result, None)
         if not isinstance(loss, Tensor) or loss.size != 1:

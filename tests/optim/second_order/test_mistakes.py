@@ -1,0 +1,85 @@
+"""What users get wrong with methods that take a closure, and what they are told."""
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import curvature, datasets, nn, optim, training
+
+
+def leaf():
+    return mg.tensor(np.array([1.0, 2.0]), requires_grad=True)
+
+
+def test_a_closure_that_keeps_its_graph_after_backward():
+    p = leaf()
+
+    def closure():
+        loss = ((p - 3) ** 4).sum()
+        loss.backward(retain_graph=True)
+        return loss
+
+    with pytest.raises(optim.ClosureError, match=r"backward\(\): leave that out"):
+        optim.LBFGS([p]).step(closure)
+
+
+@pytest.mark.parametrize("name", ["lbfgs", "levenberg-marquardt"])
+def test_the_loss_in_place_of_the_closure(name):
+    p = leaf()
+    with pytest.raises(TypeError, match=r"needs a closure.*not Tensor; .*step\(closure\)"):
+        optim.METHODS[name]([p]).step((p * p).sum())
+
+
+def test_the_state_of_a_related_method():
+    p = leaf()
+    bfgs = optim.BFGS([p])
+    bfgs.step(lambda: ((p - 3) ** 4).sum())
+    with pytest.raises(ValueError, match="LBFGS: the state is of another method"):
+        optim.LBFGS([p]).load_state_dict(bfgs.state_dict())
+
+
+def test_fit_with_a_loss_that_is_a_number():
+    data = datasets.blobs(20)
+    model = nn.Linear(2, len(data.classes))
+    optimizer = optim.LBFGS(model.parameters())
+    with pytest.raises(TypeError, match="the loss function returned float"):
+        training.fit(model, lambda z, y: z.sum().item(), optimizer, data, epochs=1, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("f", "x0", "keywords", "error", "message"),
+    [
+        (lambda p: (p.detach() ** 2).sum(), [3.0], {}, optim.ClosureError, "does not depend on"),
+        (3, [3.0], {}, TypeError, "f is a function"),
+        (lambda p: p.sum(), [], {}, ValueError, "x0 is empty"),
+        (
+            lambda p: (p * p).sum(),
+            [3.0],
+            {"options": {"max_iter": 3}},
+            optim.HyperparameterError,
+            "try maxiter",
+        ),
+    ],
+    ids=["detached", "no function", "empty", "max_iter"],
+)
+def test_minimize(f, x0, keywords, error, message):
+    with pytest.raises(error, match=message):
+        optim.minimize(f, x0, **keywords)
+
+
+def test_the_curvature_of_a_graph_that_is_gone_or_of_other_tensors():
+    w, other = leaf(), leaf()
+    loss = (w**3).sum()
+    with pytest.raises(mg.GraphError, match="depends on none of the inputs"):
+        curvature.Curvature(loss, [other])
+    loss.backward()
+    with pytest.raises(mg.GraphError, match="the graph was freed"):
+        curvature.HessianOperator(loss, [w])
+    assert mg.hvp(lambda x: (w * w).sum(), other, other).tolist() == [0, 0]
+
+
+def test_numpys_functions_name_minigrads():
+    with pytest.raises(TypeError, match=r"use mg.sum\(tensor\)"):
+        np.sum(leaf())
+    with pytest.raises(TypeError, match=r"use mg.mean\(tensor\)"):
+        np.mean(leaf())
