@@ -156,3 +156,13 @@ def test_every_solver_minimizes_a_convex_function(name):
     found = optim.minimize(lambda x: (weights * mg.cosh(x - 1)).sum(), [0.0, 0.5, 2.5], method=name)
     assert found.success
     np.testing.assert_allclose(found.x.numpy(), 1, atol=1e-4)
+
+
+def test_a_search_that_rounding_stalls_ends():
+    rng = np.random.default_rng(1)
+    basis = rng.standard_normal((20, 20))
+    matrix = basis @ np.diag(np.logspace(-4, 2, 20)) @ basis.T  # condition 2e8
+    q, c = mg.tensor((matrix + matrix.T) / 2), mg.tensor(rng.standard_normal(20))
+    found = optim.minimize(lambda p: 0.5 * p @ (q @ p) - c @ p, np.zeros(20), method="Newton-CG")
+    assert found.status in (0, 2)
+    assert found.nfev < 500

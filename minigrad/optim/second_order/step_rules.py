@@ -173,8 +173,11 @@ class Armijo(Rule):
         before: Trial | None = None
         for _ in range(self.max_trials):
             trial = line.value(a)
-            if trial.f <= reference + self.c1 * a * slope + line.noise:
+            spare = line.noise if a == first else 0.0  # a short step must be seen to go down
+            if trial.f <= reference + self.c1 * a * slope + spare:
                 return _taken(trial, self.name)
+            if -a * slope <= line.noise:
+                return line.stay("no decrease along the direction beyond rounding")
             following = _backtracked(line.start, trial, before)
             before, a = trial, min(max(following, 0.1 * a), 0.5 * a)
         return line.stay(f"no decrease in {self.max_trials} trials")
