@@ -1,20 +1,17 @@
-"""Methods that go down along a direction: step rules, closures, state, errors, minima."""
+"""Methods that go down along a direction: closures, state, errors, minima."""
 
 from __future__ import annotations
 
 import ast
 import inspect
 import json
-import math
 
 import numpy as np
 import pytest
 
 import minigrad as mg
 from minigrad import nn, optim
-from minigrad.optim.second_order.objective import Objective
-from minigrad.optim.second_order.step_rules import RULES, Step
-from tests.optim.table import NO_TORCH
+from tests.optim.second_order.functions import leaf, logistic, random_quadratic, rosenbrock
 
 SECOND_ORDER = {
     name: method
@@ -27,120 +24,6 @@ SEARCHING = [  # those that find the length themselves
     name for name in SECOND_ORDER if optim.METHODS[name].class_defaults["line_search"] != "fixed"
 ]
 every_method = pytest.mark.parametrize("name", SECOND_ORDER)
-
-
-def leaf(value, dtype=np.float64):
-    return mg.tensor(np.asarray(value, dtype), requires_grad=True)
-
-
-def rosenbrock(p):
-    return (1 - p[0]) ** 2 + 100 * (p[1] - p[0] ** 2) ** 2
-
-
-def quadratic(n, seed=0, condition=1e3):
-    """Return A and b of ½xᵀAx − bᵀx."""
-    rng = np.random.default_rng(seed)
-    Q = np.linalg.qr(rng.standard_normal((n, n)))[0]
-    return (Q * np.geomspace(1, condition, n)) @ Q.T, rng.standard_normal(n)
-
-
-def logistic(dtype=np.float64, seed=0):
-    """Return the data of a small logistic regression whose minimum is finite."""
-    rng = np.random.default_rng(seed)
-    x = rng.standard_normal((80, 5))
-    y = (x @ rng.standard_normal(5) + rng.standard_normal(80) > 0).astype(dtype)
-    return x.astype(dtype), y
-
-
-# Step rules --------------------------------------------------------------------------------------
-
-CURVES = {  # φ, and a first length that is far too short, far too long, or right
-    "parabola": lambda a: (a - 3) ** 2,
-    "quartic": lambda a: (a - 2) ** 4 - a,
-    "exponential": lambda a: mg.exp(a) - 20 * a,
-    "logarithm": lambda a: -mg.log(a + 0.01) + a,
-    "wave": lambda a: -mg.sin(a) + 0.1 * a * a + 0.3 * mg.sin(5 * a),
-}
-
-
-def objective_of(phi, dtype=np.float64):
-    optimizer = optim.LBFGS([leaf([0.0], dtype)])
-    p = optimizer.param_groups[0]["params"][0]
-    return Objective(optimizer.flat, lambda: phi(p).sum())
-
-
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("first", [1e-4, 1.0, 1e4])
-@pytest.mark.parametrize("curve", CURVES)
-@pytest.mark.parametrize("c2", [0.9, 0.1, 1e-3])
-def test_strong_wolfe_holds(curve, first, c2, dtype):
-    at = objective_of(CURVES[curve], dtype)
-    f, g = at.here()
-    d = -g / np.abs(g)
-    step = optim.StrongWolfe(c2=c2)(at, f, g, d, first)
-    slope = float(g @ d)
-    assert step.reason == "strong-wolfe"
-    assert step.f <= f + 1e-4 * step.length * slope + 1e-4 * abs(f) * (dtype == np.float32)
-    assert abs(float(step.g @ d)) <= c2 * abs(slope)
-    assert (step.f, step.g) == at.value_and_gradient(step.x)
-    assert at.counts.njev <= at.counts.nfev <= 20
-
-
-@pytest.mark.parametrize(
-    ("name", "max_iter", "nfev", "njev"),
-    [
-        ("newton", 1, 2, 1),  # a gradient at the start, the loss at the end
-        ("newton", 3, 4, 3),  # where one iteration ends the next begins
-        ("stochastic-diagonal-lm", 1, 2, 1),
-        ("bfgs", 1, 2, 2),  # which learns from the gradient at the end
-        ("bfgs", 3, 4, 4),
-    ],
-)
-def test_a_fixed_length_takes_no_gradient_that_nobody_reads(name, max_iter, nfev, njev):
-    p = leaf([1.0, 2.0])
-    optimizer = optim.METHODS[name]([p], line_search="fixed", lr=0.1, max_iter=max_iter)
-    optimizer.step(lambda: (p**4).sum())
-    assert optimizer.report.loss_after == pytest.approx((p.data**4).sum())
-    assert (optimizer.report.nfev, optimizer.report.njev) == (nfev, njev)
-
-
-@pytest.mark.parametrize("rule", ["armijo", "nonmonotone"])
-@pytest.mark.parametrize("first", [1e-4, 1.0, 1e4])
-@pytest.mark.parametrize("curve", CURVES)
-def test_armijo_holds_and_takes_no_gradient(curve, first, rule):
-    at = objective_of(CURVES[curve])
-    f, g = at.here()
-    step = RULES[rule]()(at, f, g, -g, first)
-    assert 0 < step.length <= first
-    assert step.f <= f - 1e-4 * step.length * float(g @ g)
-    assert step.f == at.value(step.x)
-    assert at.counts.njev == 1
-
-
-def test_nonmonotone_remembers_the_mean():
-    """Zhang and Hager's C is the weighted mean of all losses: written out for three of them."""
-    rule = optim.Nonmonotone(eta=0.5)
-    losses = [8.0, 2.0, 5.0]
-    means = [rule.reference(f) for f in losses]
-    weights = np.array([0.25, 0.5, 1.0])
-    assert means[0] == 8.0
-    assert rule.memory["mean"] == pytest.approx(weights @ losses / weights.sum())
-    assert means[2] == 5.0  # never below the present loss
-
-
-@pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_a_trial_that_is_no_number_is_backed_off(rule, dtype):
-    """log is NaN beyond 0: the first trial lands there, the parameters never stay there."""
-    p = leaf([1e-3, 1.0], dtype)
-    method = optim.NewtonCG if RULES[rule].needs_model else optim.LBFGS
-    optimizer = method([p], line_search=rule, lr=1e3)
-    for _ in range(60):
-        optimizer.step(lambda: (p * p - mg.log(p)).sum())
-        assert np.isfinite(p.data).all()
-        assert math.isfinite(optimizer.report.loss_after)
-    if rule != "fixed":
-        np.testing.assert_allclose(p.data, 0.5**0.5, rtol=1e-2)
 
 
 @every_method
@@ -163,7 +46,7 @@ def test_cg_with_exact_steps_is_linear_cg_on_a_quadratic(beta):
     exact; a smaller c₂ would make the search fight the rounding of f.
     """
     n = 20
-    A, b = quadratic(n, condition=3.0)
+    A, b = random_quadratic(n, condition=3.0)
     p = leaf(np.zeros(n))
     exact = optim.StrongWolfe(c1=1e-9, c2=1e-2)
     optimizer = optim.ConjugateGradient([p], beta=beta, line_search=exact)
@@ -176,50 +59,6 @@ def test_cg_with_exact_steps_is_linear_cg_on_a_quadratic(beta):
         d, r = after + (after @ after) / (r @ r) * d, after
         np.testing.assert_allclose(p.data, x, atol=1e-7)
     assert np.linalg.norm(A @ p.data - b) < 1e-11 * np.linalg.norm(b)
-
-
-def test_bfgs_on_a_quadratic_learns_the_inverse():
-    """With exact steps H is A⁻¹ after n of them (Nocedal and Wright 2006, theorem 6.4)."""
-    n = 8
-    A, b = quadratic(n, condition=10.0)
-    p = leaf(np.zeros(n))
-    optimizer = optim.BFGS([p], line_search=optim.StrongWolfe(c1=1e-9, c2=1e-8))
-    for _ in range(n):
-        optimizer.step(lambda: 0.5 * (p @ (A @ p)) - b @ p)
-    np.testing.assert_allclose(optimizer.state["H"], np.linalg.inv(A), atol=1e-5)
-
-
-def test_lbfgs_takes_two_dots_a_pair():
-    p = leaf([1.0, 2.0, 3.0])
-    optimizer = optim.LBFGS([p], line_search=optim.Armijo())
-    at = Objective(optimizer.flat, lambda: (p**4).sum())
-    for _ in range(3):
-        optimizer.advance(at)
-    taken, dot = [], at.dot
-    at.dot = lambda a, b: (taken.append(1), dot(a, b))[1]
-    f, g = at.here()
-    optimizer.direction(at, f, g)
-    assert len(optimizer.state["s"]) == 3
-    assert len(taken) == 2 * 3
-
-
-def test_lbfgs_with_all_pairs_is_bfgs():
-    """From one H₀: BFGS's own starts at γI once, L-BFGS's at each step, so both start at I·γ₁."""
-    A, _ = quadratic(5, condition=50.0)
-    rng = np.random.default_rng(1)
-    pairs = [(s, A @ s) for s in rng.standard_normal((4, 5))]
-    g = rng.standard_normal(5)
-    H = np.eye(5) * (pairs[-1][0] @ pairs[-1][1]) / (pairs[-1][1] @ pairs[-1][1])
-    for s, y in pairs:
-        rho = 1 / (s @ y)
-        V = np.eye(5) - rho * np.outer(s, y)
-        H = V @ H @ V.T + rho * np.outer(s, s)
-    optimizer = optim.LBFGS([leaf(np.zeros(5))])
-    at = Objective(optimizer.flat, lambda: None)
-    origin = Step(0.0, np.zeros(5), 0.0, np.zeros(5), "")
-    for s, y in pairs:
-        optimizer.learn(at, origin, Step(1.0, s, 0.0, y, ""), s)
-    np.testing.assert_allclose(optimizer.direction(at, 0.0, g), -H @ g, rtol=1e-10)
 
 
 def test_derivative_free_cg_by_hand():
@@ -248,29 +87,6 @@ def test_finds_the_minimum_of_a_logistic_regression(name, rule, dtype):
     assert p.dtype == dtype
     gradient = x.T @ (1 / (1 + np.exp(-x @ p.data)) - y) / len(y)
     assert np.abs(gradient).max() < (2e-6 if dtype == np.float64 else 3e-4)
-
-
-@pytest.mark.parity
-def test_lbfgs_finds_pytorchs_minimum():
-    torch = pytest.importorskip("torch", reason=NO_TORCH)
-    x, y = logistic()
-    p, q = leaf(np.zeros(5)), torch.zeros(5, dtype=torch.float64, requires_grad=True)
-    ours = optim.LBFGS([p], max_iter=60)
-    theirs = torch.optim.LBFGS(
-        [q], max_iter=60, line_search_fn="strong_wolfe", tolerance_grad=1e-12,
-        tolerance_change=0.0,
-    )  # fmt: skip
-    tx, ty = torch.tensor(x), torch.tensor(y)
-
-    def closure():
-        theirs.zero_grad()
-        loss = (torch.nn.functional.softplus(tx @ q) - ty * (tx @ q)).mean()
-        loss.backward()
-        return loss
-
-    theirs.step(closure)
-    ours.step(lambda: (mg.softplus(x @ p) - y * (x @ p)).mean())
-    np.testing.assert_allclose(p.data, q.detach().numpy(), atol=1e-8)
 
 
 def test_a_direction_that_goes_up_is_replaced():
@@ -444,31 +260,6 @@ BAD = [
 def test_bad_hyperparameters(method, keywords):
     with pytest.raises(optim.HyperparameterError, match=f"{next(iter(keywords))}.*; try"):
         method([leaf(np.ones(2))], **keywords)
-
-
-@pytest.mark.parametrize(
-    ("rule", "keywords"),
-    [
-        (optim.StrongWolfe, {"c1": 0.0}),
-        (optim.StrongWolfe, {"c2": 1e-5}),
-        (optim.StrongWolfe, {"max_trials": 0}),
-        (optim.Armijo, {"c1": 1.0}),
-        (optim.Nonmonotone, {"eta": 2.0}),
-    ],
-    ids=str,
-)
-def test_bad_settings_of_rules(rule, keywords):
-    with pytest.raises(optim.HyperparameterError, match=f"{next(iter(keywords))}.*; try"):
-        rule(**keywords)
-
-
-def test_a_matrix_that_is_too_large_is_refused_before_any_work():
-    p = leaf(np.ones(50_000), np.float32)
-    with pytest.raises(MemoryError, match=r"50,000 parameters takes 10 GB.*LBFGS"):
-        optim.BFGS([p])
-    with pytest.raises(MemoryError, match="max_bytes=32"):
-        optim.BFGS([leaf([1.0, 2.0])], max_bytes=31)
-    optim.BFGS([leaf([1.0, 2.0])], max_bytes=32)
 
 
 # Dropout and batch normalization -----------------------------------------------------------------

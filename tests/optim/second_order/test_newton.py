@@ -1,4 +1,4 @@
-"""Newton's methods: published iterates, saddles, dense linear algebra, a network, a saved run."""
+"""Newton's methods: published iterates, saddles, truncation, a network, a saved run."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import nn, optim
-from minigrad.optim.second_order import dense
-from minigrad.optim.second_order.diagonal import diagonal_preconditioner, sampled_diagonal
+from tests.optim.second_order.functions import leaf, rosenbrock, symmetric
 
 FAMILY = {
     "newton": {},
@@ -28,21 +27,6 @@ FAMILY = {
 def make(name, params, **keywords):
     method = next(m for key, m in reversed(optim.METHODS.items()) if name.startswith(key))
     return method(params, **{**FAMILY[name], **keywords})
-
-
-def leaf(values, dtype="float64"):
-    return mg.tensor(np.array(values), dtype=dtype, requires_grad=True)
-
-
-def rosenbrock(p):
-    x, y = p
-    return (1 - x) ** 2 + 100 * (y - x * x) ** 2
-
-
-def symmetric(values, seed=0):
-    n = len(values)
-    rotation = np.linalg.qr(np.random.default_rng(seed).standard_normal((n, n)))[0]
-    return (rotation * np.asarray(values, float)) @ rotation.T
 
 
 def quadratic(A, b):
@@ -152,61 +136,6 @@ def test_of_all_dampings_the_lowest_loss_is_kept():
     assert len(set(losses)) == 4
 
 
-# An indefinite or singular Hessian ---------------------------------------------------------------
-
-
-@pytest.mark.parametrize("damping", [0.0, 0.3])
-def test_modifications_of_an_indefinite_hessian(damping):
-    A, g = symmetric(np.linspace(-2, 6, 90)), np.ones(90)
-    w, U = np.linalg.eigh(A)
-    flipped = dense.newton_direction(A, g, "flip", damping, 1e-6)
-    np.testing.assert_allclose(flipped, -U @ ((U.T @ g) / (np.abs(w) + damping)), rtol=1e-8)
-    plain = dense.newton_direction(A, g, "none", damping, 1e-6)
-    np.testing.assert_allclose((A + damping * np.eye(90)) @ plain, -g, atol=1e-8)
-    shifted = dense.newton_direction(A, g, "shift", damping, 1e-6)
-    ratio = (-g - A @ shifted) / shifted  # all the same: the shift
-    np.testing.assert_allclose(ratio, ratio.mean(), rtol=1e-6)
-    assert 2 < ratio.mean() < 9
-    assert g @ shifted < 0 > g @ flipped
-
-
-def test_small_eigenvalues_are_raised():
-    found = dense.newton_direction(np.diag([4.0, -1e-9, 0.0]), np.ones(3), "flip", 0.0, 1e-2)
-    np.testing.assert_allclose(found, [-0.25, -25, -25])
-    zero = np.zeros((2, 2))
-    np.testing.assert_allclose(dense.newton_direction(zero, np.ones(2), "flip", 0.0, 0.1), [-1, -1])
-    assert (dense.newton_direction(zero, np.ones(2), "shift", 0.0, 0.1) < 0).all()
-    assert np.isnan(dense.newton_direction(zero * math.nan, np.ones(2), "flip", 0.0, 0.1)).all()
-
-
-def test_cholesky():
-    for n in (1, 63, 64, 65, 200):
-        A, b = symmetric(np.geomspace(0.1, 10, n), seed=n), np.arange(1.0, n + 1)
-        np.testing.assert_allclose(dense.cholesky_solved(A, b), np.linalg.solve(A, b), rtol=1e-9)
-    assert dense.cholesky_solved(symmetric([-0.1, 1, 2]), np.ones(3)) is None
-
-
-@pytest.mark.parametrize("radius", [0.01, 1.0, 3.0, 100.0])
-@pytest.mark.parametrize("kind", ["definite", "indefinite", "hard", "nearly hard", "singular"])
-def test_the_exact_minimizer_in_a_ball(kind, radius):
-    """It fulfils the conditions of Moré and Sorensen, which are sufficient."""
-    values = {"definite": [1.0, 2, 3, 4], "singular": [0.0, 1, 2, 3]}.get(kind, [-2.0, 1, 2, 3])
-    H = symmetric(values)
-    w, U = np.linalg.eigh(H)
-    first = {"hard": 0.0, "nearly hard": 1e-13, "singular": 0.0}.get(kind, 1.0)
-    g = U @ np.array([first, 1.0, -1.0, 0.5])
-    if kind == "hard":
-        H, g, w = np.diag(values), np.array([0.0, 1.0, -1.0, 0.5]), np.array(values)
-    p, model, norm = dense.in_ball(H, g, radius)
-    assert norm == pytest.approx(np.linalg.norm(p))
-    assert norm <= radius * (1 + 1e-9)
-    assert model == pytest.approx(g @ p + 0.5 * p @ H @ p)
-    sigma = -(p @ (H @ p + g)) / (p @ p)
-    np.testing.assert_allclose(H @ p + sigma * p, -g, atol=1e-6)
-    assert sigma >= max(0, -w[0]) - 1e-6
-    assert sigma * (radius - norm) == pytest.approx(0, abs=1e-6)
-
-
 # Truncated Newton --------------------------------------------------------------------------------
 
 
@@ -265,99 +194,6 @@ def test_a_preconditioner_is_used():
         assert optimizer.report.nhev == optimizer.report.inner + 3 * (name == "diagonal")
     assert spent["given"] < 20
     assert spent["given"] < spent["diagonal"] < spent["none"]
-
-
-def test_the_estimated_diagonal():
-    A = symmetric(np.linspace(-1, 5, 40))
-    like = np.zeros(40)
-    found = sampled_diagonal(lambda v: A @ v, like, 4000, seed=0)
-    error = np.sqrt((A**2).sum(0) - np.diag(A) ** 2) / math.sqrt(4000)
-    assert (np.abs(found - np.diag(A)) < 5 * error).all()
-    exact = np.array([3.0, -2.0, 0.0])
-    np.testing.assert_allclose(sampled_diagonal(lambda v: exact * v, like[:3], 1, 7), exact)
-    scale = diagonal_preconditioner(lambda v: exact * v, like[:3], 1, 0)
-    np.testing.assert_allclose(scale(np.ones(3)), [1 / 3, 1 / 2, 3 / 5 * 1e3])
-
-
-def test_stochastic_diagonal_lm_is_its_formula():
-    """On a diagonal quadratic the estimate is exact: h = a."""
-    a, x = np.array([10.0, 1.0, -0.5]), leaf([1.0, 1.0, 1.0])
-    optimizer = optim.StochasticDiagonalLM([x], lr=0.1, mu=0.3, gamma=0.25)
-    factor = mg.tensor(a)
-    expected, h = np.ones(3), a
-    for k in range(3):
-        batch = 1.0 + k  # each batch has another curvature
-        optimizer.step(lambda: 0.5 * batch * (factor * x * x).sum())  # noqa: B023
-        h = 0.75 * h + 0.25 * batch * a if k else a
-        expected = expected - 0.1 * batch * a * expected / (np.abs(h) + 0.3)
-        np.testing.assert_allclose(x.data, expected)
-
-
-@pytest.mark.parametrize(
-    ("matrix", "outputs", "h"),
-    [("auto", True, 16), ("auto", False, 18), ("hessian", True, 18), ("gauss-newton", True, 16)],
-)
-def test_stochastic_diagonal_lm_asks_the_closure_for_the_matrix(matrix, outputs, h):
-    """f = ½(x² − 3)² at 2: f″ = 2(x² − 3) + 4x², of which Gauss and Newton keep the second."""
-    x = leaf([2.0])
-    optimizer = optim.StochasticDiagonalLM([x], matrix=matrix)
-
-    def closure():
-        r = x * x - 3
-        loss = 0.5 * (r * r).sum()
-        return (loss, r) if outputs else loss
-
-    optimizer.step(closure)
-    assert optimizer.state["h"].item() == pytest.approx(h)
-
-
-def test_stochastic_diagonal_lm_estimates_now_and_then():
-    x = leaf([2.0])
-    optimizer = optim.StochasticDiagonalLM([x], estimate_every=3, probes=2)
-    spent = []
-    for _ in range(7):
-        optimizer.step(lambda: (x * x).sum())
-        spent.append(optimizer.report.nhev)
-    assert spent == [2, 0, 0, 2, 0, 0, 2]
-
-
-# Trust regions -----------------------------------------------------------------------------------
-
-
-def test_the_radius_follows_the_ratio():
-    """Of f = x⁴ from 1: the model's steps are known, so that radii and points are too."""
-    x = leaf([1.0])
-    rule = optim.TrustRegion(radius=0.01, max_radius=0.03)
-    optimizer = optim.NewtonCG([x], line_search=rule, forcing=1e-8)
-    optimizer.step(lambda: (x**4).sum())
-    assert x.item() == pytest.approx(0.99)
-    assert rule.memory["radius"] == 0.02
-    optimizer.step(lambda: (x**4).sum())
-    assert x.item() == pytest.approx(0.97)
-    assert rule.memory["radius"] == 0.03
-
-
-def test_a_bad_step_is_repeated_in_a_smaller_region():
-    def f(p):  # a wall at 1.5, which the model at 0 knows nothing of
-        x = p[0]
-        return -x + mg.exp(20 * (x - 1.5))
-
-    p = leaf([0.0])
-    optimizer = optim.NewtonCG([p], line_search=optim.TrustRegion(radius=100.0))
-    optimizer.step(lambda: f(p))
-    assert optimizer.rule.memory["radius"] == 2 * 100 / 4**4
-    assert optimizer.report.step_length == 1
-    assert p.item() == pytest.approx(100 / 4**4)
-    assert optimizer.report.njev == 1
-    assert "trial 5" in optimizer.report.reason
-
-
-def test_a_loss_that_is_no_number_is_not_gone_to():
-    p = leaf([0.5])
-    optimizer = optim.Newton([p], line_search=optim.TrustRegion(radius=50.0))
-    for _ in range(30):
-        optimizer.step(lambda: p.sum() - mg.log(p).sum())
-    assert p.item() == pytest.approx(1)
 
 
 # A network ---------------------------------------------------------------------------------------
