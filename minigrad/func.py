@@ -193,12 +193,6 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     return value if outer else tree_map(lambda y: y.detach(), value), pull
 
 
-def _apart(array: Any, others: Sequence[Any]) -> Any:
-    """Return an array in memory of its own: a copy of what may be a view of one of the others."""
-    xp = backend.of((array,))
-    return array.copy() if any(xp.may_share_memory(array, x) for x in others) else array
-
-
 def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
     """Return ``f(*primals)`` and J v, how fast the value changes along the tangents v.
 
@@ -222,7 +216,7 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
     seeds = [v if outer else v.data for v in vectors]
     found = forward.jvp(outputs, inputs, seeds, create_graph=outer)
     pushed = [
-        zeros_like(y) if t is None else autograd._tensor(t if outer else _apart(t, seeds))
+        zeros_like(y) if t is None else autograd._tensor(t if outer else backend.apart(t, seeds))
         for y, t in zip(outputs, found, strict=True)
     ]
     value = value if outer else tree_map(lambda y: y.detach(), value)

@@ -8,6 +8,7 @@ library itself, so ``xp.exp`` is NumPy's or CuPy's. Nothing here knows of tensor
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
@@ -71,6 +72,12 @@ def of(values: Any) -> ModuleType:
 def device_of(array: Array) -> Device:
     """Return the canonical name of the device that holds `array`."""
     return "cpu" if isinstance(array, cpu.Array) else of((array,)).device_of(array)
+
+
+def apart(array: Array, others: Iterable[Array]) -> Array:
+    """Return an array in memory of its own: a copy of what may be a view of one of the others."""
+    xp = of((array,))
+    return array.copy() if any(xp.may_share_memory(array, x) for x in others) else array
 
 
 def is_array(value: Any) -> bool:

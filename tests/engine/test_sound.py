@@ -117,3 +117,22 @@ def test_import_needs_numpy_only():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+VIEWS = {
+    "itself": lambda x: x,
+    "reshape": lambda x: x.reshape(3, 2),
+    "transpose": lambda x: x.T,
+    "part": lambda x: x[1],
+    "pair": lambda x: (x, x.T),
+}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_tangent_of_a_view_is_not_the_memory_that_was_given(view):
+    v = np.arange(6.0).reshape(2, 3)
+    _, pushed = mg.jvp(VIEWS[view], (mg.ones(2, 3, dtype=mg.float64),), (mg.Tensor.of(v),))
+    for part in pushed if isinstance(pushed, tuple) else (pushed,):
+        assert not np.shares_memory(part.data, v)
+    expected = VIEWS[view](v)
+    np.testing.assert_array_equal(np.asarray(pushed[0].data), expected[0])
