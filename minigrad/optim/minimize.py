@@ -45,7 +45,8 @@ class Result:
 
     ``x`` and ``jac``, the gradient there, are Tensors, or lists of them as `x0` was; ``fun`` is the
     value. ``status``: 0 converged, 1 too many iterations or evaluations, 2 no further progress, 3
-    not finite at the start, 99 stopped by the callback. ``success`` is status 0.
+    not finite at the start, 4 not finite where a step ended (the result is where it started), 99
+    stopped by the callback. ``success`` is status 0.
     """
 
     x: Any
@@ -144,14 +145,17 @@ def _search(
     if not math.isfinite(f):
         return result(0, x, f, g, 3, "the value or its gradient is not finite at the start")
     try:
-        while float(at.xp.abs(g).max()) > gtol:
+        while not float(at.xp.abs(g).max()) <= gtol:
             if nit >= maxiter:
                 return result(nit, x, f, g, 1, f"{maxiter} iterations were not enough")
             report = optimizer.advance(at)
             if not report.step_length and not report.again:
                 return result(nit, x, f, g, 2, f"no further progress: {report.reason}")
-            f, g = at.here()
-            x, nit = at.x, nit + 1
+            value, gradient = at.here()
+            if not math.isfinite(value):
+                where = "where the value or its gradient is not finite"
+                return result(nit, x, f, g, 4, f"iteration {nit + 1} ended {where}")
+            x, f, g, nit = at.x, value, gradient, nit + 1
             if stops(lambda: result(nit, x, f, g, 99, "under way, or stopped by the callback")):  # noqa: B023
                 return result(nit, x, f, g, 99, "stopped by the callback")
     except BudgetSpentError:

@@ -96,7 +96,8 @@ class DerivativeFreeCG(SecondOrder):
     gradients for nonlinear equations: Waziri and Sabi'u 2015, after Li and Fukushima 1999), written
     from the formulas above. For an f that is not convex nothing is proved, and the loss may rise.
 
-    The step is the projection's; ``line_search`` has no meaning here.
+    The step is the projection's; ``line_search`` has no meaning here. ``lr`` is the α that is tried
+    first in the first step; every other step starts from twice the last one's α.
 
     Raises HyperparameterError: sigma or descent outside (0, 1), and as `SecondOrder`.
     """
@@ -121,7 +122,9 @@ class DerivativeFreeCG(SecondOrder):
         slope, F = 0.0, g
         for _ in range(60):
             z = x + a * d
-            _, F = at.value_and_gradient(z)
+            value, F = at.value_and_gradient(z)
+            if not bool(F.any()):
+                return Step(a, z, value, F, "a solution")
             slope = at.dot(F, d)
             if -slope >= sigma * a * square:  # not so where F is not finite
                 break

@@ -6,6 +6,7 @@ Functions of arrays of either backend. Not here: the methods (`newton.py`), prod
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from minigrad import backend
 from minigrad.backend import Array
@@ -47,20 +48,21 @@ def newton_direction(H: Array, g: Array, indefinite: str, damping: float, floor:
     if found is None and indefinite == "flip":
         values, vectors = xp.linalg.eigh(H)
         values = xp.abs(values)
+        floor = max(floor, float(xp.finfo(H.dtype).eps))  # below that they are rounding
         values = xp.maximum(values, floor * float(values.max()) or 1.0) + damping
         found = vectors @ ((vectors.T @ g) / values)
     shift = 0.0
     while found is None:
-        shift = _shift(H, shift, floor)
+        shift = _shift(H, shift)
         found = cholesky_solved(A + shift * identity, g)
     return -found
 
 
-def _shift(H: Array, last: float, floor: float) -> float:
+def _shift(H: Array, last: float) -> float:
     """Return the next multiple of the identity to try (Nocedal and Wright 2006, algorithm 3.3)."""
     xp = backend.of((H,))
     diagonal = xp.diagonal(H)
-    least = float(xp.sqrt(xp.mean(H * H) * len(H))) * max(floor, 1e-3) or 1.0
+    least = float(xp.sqrt(xp.mean(H * H) * len(H))) * 1e-3 or 1.0
     return max(2 * last, least - min(float(diagonal.min()), 0.0))
 
 
@@ -100,21 +102,28 @@ def _substituted(L: Array, b: Array) -> Array:
     return x
 
 
-def in_ball(H: Array, g: Array, radius: float) -> tuple[Array, float, float]:
-    """Return the p of least gᵀp + ½ pᵀH p in ‖p‖ ≤ radius, that value, and ‖p‖.
+def in_ball(H: Array, g: Array) -> Callable[[float], tuple[Array, float, float]]:
+    """Return the radius ↦ p of least gᵀp + ½ pᵀH p in ‖p‖ ≤ radius, that value, and ‖p‖.
 
     Exactly, from H's eigenvalues: (H + σI) p = −g with H + σI positive semidefinite and
     σ (radius − ‖p‖) = 0; σ by Newton's iteration on 1/‖p‖, between bounds (Moré and Sorensen 1983,
     SIAM J. Sci. Stat. Comput. 4). Where g has no part along the lowest eigenvectors (their "hard
-    case") p is filled up to the boundary along one.
+    case") p is filled up to the boundary along one. H is decomposed once for every radius; for an H
+    that is not finite all is NaN.
     """
     xp = backend.of((H,))
+    if not bool(xp.isfinite(H).all()):
+        return lambda radius: (xp.full_like(g, math.nan), math.nan, math.nan)
     values, vectors = xp.linalg.eigh(H)
     w = xp.to_host(values).astype("float64")
     c = xp.to_host(vectors.T @ g).astype("float64")
-    s = _in_ball(w, c, radius)
-    p = vectors @ xp.from_host(s.astype(g.dtype), backend.device_of(g))
-    return p, float(s @ c + 0.5 * (s * w) @ s), math.sqrt(s @ s)
+
+    def solve(radius: float) -> tuple[Array, float, float]:
+        s = _in_ball(w, c, radius)
+        p = vectors @ xp.from_host(s.astype(g.dtype), backend.device_of(g))
+        return p, float(s @ c + 0.5 * (s * w) @ s), math.sqrt(s @ s)
+
+    return solve
 
 
 def _in_ball(w: Array, c: Array, radius: float) -> Array:

@@ -118,8 +118,12 @@ class SecondOrder(Optimizer):
 
     def check(self, group: Group) -> None:
         """Raise HyperparameterError for a rule that there is not."""
+        self._checked(group["line_search"])
+
+    def _checked(self, line_search: Any) -> Rule:
+        """Return the rule that is meant, or raise HyperparameterError."""
         try:
-            rule = rule_of(group["line_search"], **self.wolfe)
+            rule = rule_of(line_search, **self.wolfe)
         except HyperparameterError as error:
             raise HyperparameterError(f"{self.name}: {error}") from None
         if rule.needs_model and not self.has_model:
@@ -127,6 +131,7 @@ class SecondOrder(Optimizer):
                 f"{self.name}: line_search={rule.name!r} needs a quadratic model, and this method "
                 "has a direction only; use NewtonCG or Newton, or try line_search='strong-wolfe'"
             )
+        return rule
 
     # A step --------------------------------------------------------------------------------------
 
@@ -240,7 +245,7 @@ class SecondOrder(Optimizer):
         """The step rule."""
         given = self.param_groups[0]["line_search"]
         if self._rule is None or self._rule[0] != given:
-            self._rule = given, rule_of(given, **self.wolfe)
+            self._rule = given, self._checked(given)
         return self._rule[1]
 
     def _check_function(self, at: Objective, f: float) -> None:
@@ -290,6 +295,8 @@ class SecondOrder(Optimizer):
                         f"{self.name}: {name!r} has shape {tuple(array.shape)}, and there are "
                         f"{size} parameters; load the state of the same model"
                     )
+        for group in state_dict["param_groups"]:
+            self._checked(group.get("line_search", self.param_groups[0]["line_search"]))
         super().load_state_dict({"state": {}, "param_groups": state_dict["param_groups"]})
         self.steps = int(entry["t"])
         self.state = _mapped(entry["memory"], self._from_host)

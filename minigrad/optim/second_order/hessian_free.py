@@ -34,7 +34,7 @@ class HessianFree(
       of an iteration falls below ``progress``, after ``max_inner`` at most;
     - of the iterates kept on the way, the loss chooses: back from the last until it rises;
     - λ ← 3/2·λ if ρ < 1/4, 2/3·λ if ρ > 3/4, where ρ = (f(x + d) − f)/q(d) for the last iterate; λ
-      starts at ``damping``;
+      starts at ``damping`` and stays above eps² times that, so that it can grow again;
     - ``line_search`` then shortens the step if it must; it is not tried longer (no ``lr``).
 
     ``preconditioner`` is a function r ↦ M⁻¹r, or ``"diagonal"``: M = (abs(h) + λ)^¾, h the diagonal
@@ -59,7 +59,10 @@ class HessianFree(
         than the first, and best of some of the same. Default: the first.
         """
         self._part = curvature
-        return super().step(closure)
+        try:
+            return super().step(closure)
+        finally:
+            self._part = None  # it may hold a batch
 
     def iterate(self, at: Objective, f: float, g: Array) -> Step:
         """Return the step to the best of the iterates, or a part of it; λ is updated."""
@@ -71,8 +74,8 @@ class HessianFree(
         ratio = (f - last) / promised if promised > 0 else -math.inf
         at.move(x)
         step = shortened(self.rule, at, f, g, d, value)
-        factor = 1.5 if not ratio >= 0.25 else 2 / 3 if ratio > 0.75 else 1.0
-        self.state |= {"damping": damping * factor, "d": found.x if step.length else 0 * g}
+        damping = adapted(at, damping, ratio, self.param_groups[0]["damping"])
+        self.state |= {"damping": damping, "d": found.x if step.length else 0 * g}
         note = f"{found.iterations} iterations inside ({found.status}), reduction ratio {ratio:.2g}"
         return replace(step, reason=f"{note}; {step.reason}", again=not step.length)
 
@@ -101,6 +104,12 @@ def diagonal(state: dict[str, Any], model: Objective, damping: float, seed: int)
     return lambda r: r * size**-0.75
 
 
+def adapted(at: Objective, damping: float, ratio: float, first: float) -> float:
+    """Return λ after a step of reduction ratio ρ, not below eps² of the first: 0 would stay 0."""
+    factor = 1.5 if not ratio >= 0.25 else 2 / 3 if ratio > 0.75 else 1.0
+    return max(damping * factor, float(at.xp.finfo(at.x.dtype).eps) ** 2 * first)
+
+
 def backtracked(at: Objective, x: Array, iterates: list[Array]) -> tuple[float, float, Array]:
     """Return the loss at the last iterate, and the lowest loss going back until it rises, where."""
     best = iterates[-1]
@@ -115,7 +124,8 @@ def backtracked(at: Objective, x: Array, iterates: list[Array]) -> tuple[float, 
 
 def shortened(rule: Rule, at: Objective, f: float, g: Array, d: Array, value: float) -> Step:
     """Return the step d, whose loss is `value`, or what the rule makes of it; x is where g is."""
-    slope = at.dot(g, d)
-    if slope < 0 and value <= f + 1e-4 * slope:
-        return Step(1.0, at.x + d, value, None, "whole")
+    slope, x, new = at.dot(g, d), at.x, at.x + d
+    if slope < 0 and value <= f + 1e-4 * slope and at.can_end(new):
+        return Step(1.0, new, value, None, "whole")
+    at.move(x)
     return rule(at, f, g, d, 1.0) if slope < 0 else Step(0.0, at.x, f, g, "not down")

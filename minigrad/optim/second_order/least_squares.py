@@ -162,7 +162,8 @@ class LevenbergMarquardt(
     - ``"marquardt"``: taken: λ ← λ/10; else λ ← 10λ.
 
     λ starts at ``damping`` times the largest diagonal element of G in units of D (with
-    ``solver="cg"`` times gᵀGg/gᵀg). D = I, or with ``scaling`` the largest diagonal of G so far
+    ``solver="cg"`` times gᵀGg/gᵀg; where that is 0, at ``damping``) and stays above eps² times
+    that size, so that it can grow again. D = I, or with ``scaling`` G's largest diagonal so far
     (Moré 1978, Lecture Notes in Mathematics 630), which makes the steps independent of the units
     of the parameters. The step is taken whole: ``lr`` and ``line_search`` have no meaning here.
     ``solver``, ``tol``, ``max_inner``, ``max_bytes`` are as in `GaussNewton`; ``max_trials``
@@ -182,15 +183,16 @@ class LevenbergMarquardt(
         noise = 8 * float(at.xp.finfo(g.dtype).eps) * abs(f)
         for _ in range(group["max_trials"]):
             proposal = model.minimizer(state["damping"])
-            if not proposal.promised + noise > 0:
+            if not proposal.promised + noise > 0 or not bool(proposal.d.any()):
                 return Step(0.0, x, f, g, "no decrease is promised beyond rounding")
             new = x + proposal.d
             value = at.value(new)
             # What is lost in rounding counts as promised and kept: Conn, Gould and Toint 2000,
             # Trust-region methods, section 17.4.2.
             ratio = (f - value + noise) / (proposal.promised + noise)
-            taken = ratio > 0 and value < math.inf
+            taken = ratio > 0 and value < math.inf and at.can_end(new)
             state |= UPDATES[group["update"]](taken, ratio, state["damping"], state["growth"])
+            state["damping"] = max(state["damping"], state["least"])
             if taken:
                 return Step(1.0, new, value, None, f"gain ratio {ratio:.2g}")
         return Step(0.0, x, f, g, "no decrease for any damping tried", again=True)
@@ -216,7 +218,9 @@ def damped_model(at: Objective, g: Array, group: Group, state: dict[str, Any]) -
     else:
         model = MatrixFree(at, g, group["tol"], group["max_inner"])
     if "damping" not in state:
-        state |= {"damping": group["damping"] * model.scale(), "growth": 2.0}
+        scale = model.scale() or 1.0
+        least = scale * float(at.xp.finfo(g.dtype).eps) ** 2  # from 0 it could not grow again
+        state |= {"damping": group["damping"] * scale, "growth": 2.0, "least": least}
     return model
 
 

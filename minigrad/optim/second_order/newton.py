@@ -22,7 +22,8 @@ class Newton(Modelled, line_search="armijo"):
     to the nearest point of zero gradient, be it a saddle or a maximum. A positive definite H + λI,
     λ = ``damping``, is solved by Cholesky's factors; for another one ``indefinite`` is
 
-    - ``"flip"``: Σ uᵢ(uᵢᵀg)/abs(λᵢ), eigenvalues below ``floor``·max abs(λᵢ) raised to that;
+    - ``"flip"``: Σ uᵢ(uᵢᵀg)/abs(λᵢ), eigenvalues below ``floor``·max abs(λᵢ) raised to that
+      (a floor below the dtype's rounding is that rounding);
     - ``"shift"``: λ is raised, at least doubling, until the factorization succeeds;
     - ``"none"``: it is solved as it is.
 
@@ -54,7 +55,7 @@ class Newton(Modelled, line_search="armijo"):
     def subproblem(self, at: Objective, g: Array, *, damping: float, **_: Any) -> Subproblem:
         """Return the exact minimizer of the model in a ball."""
         H = at.hessian() + damping * at.xp.eye(g.size, dtype=g.dtype)
-        return lambda radius: in_ball(H, g, radius)
+        return in_ball(H, g)
 
     def check(self, group: Group) -> None:
         """Raise MemoryError for a Hessian that is too large."""
@@ -78,7 +79,8 @@ class NewtonCG(Modelled, line_search="armijo"):
       ½; not much less than the last η (1996, SIAM J. Sci. Comput. 17, choice 2).
 
     ``line_search="trust-region"`` stays in a ball and follows negative curvature to its boundary
-    (Steihaug 1983): SciPy's trust-ncg. ``preconditioner`` is a function r ↦ M⁻¹r, or
+    (Steihaug 1983): SciPy's trust-ncg; the products are kept until the step is taken, so that a
+    smaller ball after a refused trial costs none. ``preconditioner`` is a function r ↦ M⁻¹r, or
     ``"diagonal"``: M = abs(diag H) + λ, estimated from ``probes`` products. λ is ``damping``.
 
     A step costs about 2 gradients for each product; no matrix is ever formed.
@@ -110,7 +112,7 @@ class NewtonCG(Modelled, line_search="armijo"):
 
     def subproblem(self, at: Objective, g: Array, **hyper: Any) -> Subproblem:
         """Return Steihaug's and Toint's approximate minimizer of the model in a ball."""
-        solve = inner(self, at, g, **hyper)
+        solve = inner(self, at, g, **hyper, repeated=True)
         return lambda radius: ((found := solve(radius)).x, found.model, found.norm)
 
 
@@ -123,19 +125,35 @@ def inner(
     max_inner: int,
     preconditioner: str | Product | None,
     probes: int,
+    repeated: bool = False,
 ) -> Callable[[float | None], Solution]:
-    """Return the inner loop as a function of the radius, None for a whole space."""
+    """Return the inner loop as a function of the radius, None for a whole space.
+
+    With `repeated` a second radius costs products only from where the first one's path has ended.
+    """
     tol = forced(method.state, at.norm(g), forcing)
     product = at.hvp if not damping else lambda v: at.hvp(v) + damping * v
     if isinstance(preconditioner, str):
         preconditioner = diagonal_preconditioner(product, g, probes, method.steps)
 
+    known: list[Array] = []
+
     def solve(radius: float | None) -> Solution:
+        ahead, before = iter(known[:]), len(known)
+
+        def multiply(v: Array) -> Array:
+            found = next(ahead, None)
+            if found is None:
+                found = product(v)
+                if repeated:
+                    known.append(found)
+            return found
+
         found = conjugate_gradients(
-            product, -g, tol=tol, radius=radius, preconditioner=preconditioner,
+            multiply, -g, tol=tol, radius=radius, preconditioner=preconditioner,
             max_iter=min(max_inner, 2 * g.size),
         )  # fmt: skip
-        at.counts.inner += found.iterations
+        at.counts.inner += max(found.iterations - before, 0)
         return found
 
     return solve

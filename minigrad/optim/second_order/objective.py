@@ -124,6 +124,14 @@ class Objective:
         """Return loss and gradient at the present point, computed if they are not known."""
         return self.value_and_gradient(self.x)
 
+    def can_end(self, x: Array) -> bool:
+        """Say whether the gradient at x is finite: for who has only seen that the value is.
+
+        Who goes on finds it computed; where nobody does the answer is yes, unseen, as it would cost
+        a gradient that nobody uses.
+        """
+        return not self.goes_on or math.isfinite(self.value_and_gradient(x)[0])
+
     def dot(self, a: Array, b: Array) -> float:
         """Return aᵀb as a Python float."""
         with backend.cpu.errstate(all="ignore"):

@@ -1,8 +1,9 @@
 """Step rules: how far to go along a direction. Not here: the direction (`descent.py` and methods).
 
 A rule is called as ``rule(objective, f, g, d, first)``: loss and gradient at ``objective.x``, a
-direction, the length to try first; it returns a `Step`. A trial whose loss is not finite, or its
-gradient where a rule takes it, counts as infinitely high, so no rule ever ends there.
+direction, the length to try first; it returns a `Step`. A trial whose loss or gradient is not
+finite counts as infinitely high, so no rule ends there. Rules that take values only look at the
+gradient of the trial they take if it is of use afterwards: see `Objective.can_end`.
 """
 
 from __future__ import annotations
@@ -166,6 +167,9 @@ class Armijo(Rule):
         """Return the value that a step is held against: here the present loss."""
         return f
 
+    def accept(self, f: float) -> None:
+        """Take note that a step from the loss f is taken."""
+
     def __call__(self, objective: Objective, f: float, g: Array, d: Array, first: float) -> Step:
         """Return the first step that goes down enough."""
         line = Line(objective, f, g, d)
@@ -175,7 +179,10 @@ class Armijo(Rule):
             trial = line.value(a)
             spare = line.noise if a == first else 0.0  # a short step must be seen to go down
             if trial.f <= reference + self.c1 * a * slope + spare:
-                return _taken(trial, self.name)
+                if objective.can_end(trial.x):
+                    self.accept(f)
+                    return _taken(trial, self.name)
+                trial = dataclasses.replace(trial, f=math.inf)
             if -a * slope <= line.noise:
                 return line.stay("no decrease along the direction beyond rounding")
             following = _backtracked(line.start, trial, before)
@@ -320,12 +327,17 @@ class Nonmonotone(Armijo):
         self._number("eta", legal, "a number in [0, 1]")
 
     def reference(self, f: float) -> float:
-        """Return the mean C, moved to the present loss, and never below it."""
+        """Return the mean C with the present loss, and never below it."""
+        return max(self._with(f)["mean"], f)
+
+    def accept(self, f: float) -> None:
+        """Remember the mean: a search that finds nothing leaves it as it was."""
+        self.memory.update(self._with(f))
+
+    def _with(self, f: float) -> dict[str, float]:
         q = self.eta * self.memory.get("q", 0.0) + 1
         mean = self.memory.get("mean", f)
-        mean += (f - mean) / q
-        self.memory.update(q=q, mean=mean)
-        return max(mean, f)
+        return {"q": q, "mean": mean + (f - mean) / q}
 
 
 RULES: dict[str, type[Rule]] = {

@@ -24,10 +24,12 @@ Subproblem = Callable[[float], tuple[Array, float, float]]
 class TrustRegion(Rule):
     """Minimize the model in ‖p‖ ≤ Δ, and compare what f gains with what the model promised.
 
-    ρ = (f(x) − f(x + p)) / (m(0) − m(p)). With ρ < ¼, Δ ← ¼Δ; with ρ > ¾ and p on the boundary,
-    Δ ← min(2Δ, ``max_radius``). The step is taken if ρ > ``eta``, else repeated in the smaller
-    region (Nocedal and Wright 2006, algorithm 4.1). ``radius`` is the first Δ. Where the promise is
-    below the rounding of f, ρ is taken as 1 (Conn, Gould and Toint 2000, section 17.4.2).
+    ρ = (f(x) − f(x + p)) / (m(0) − m(p)). With ρ < ¼, Δ ← ¼ min(Δ, ‖p‖); with ρ > ¾ and p on the
+    boundary, Δ ← min(2Δ, ``max_radius``). The step is taken if ρ > ``eta``, else repeated in the
+    smaller region (Nocedal and Wright 2006, algorithm 4.1), which costs a value and no derivative.
+    ``radius`` is the first Δ; a step that finds nothing leaves Δ as it was. Where the promise is
+    below the rounding of f, ρ is taken as 1 (Conn, Gould and Toint 2000, section 17.4.2); where the
+    model is not finite, p = −Δ∇f/‖∇f‖, which promises Δ‖∇f‖.
 
     One object remembers one run; give each optimizer its own.
 
@@ -48,21 +50,26 @@ class TrustRegion(Rule):
             self._number(name, not_negative(value) and value > 0, "a finite number > 0")
         self._number("eta", number(self.eta) and 0 <= self.eta < 0.25, "a number in [0, 0.25)")
 
-    def within(self, at: Objective, f: float, solve: Subproblem) -> Step:
+    def within(self, at: Objective, f: float, g: Array, solve: Subproblem) -> Step:
         """Return the step that `solve` finds, in ever smaller regions until f goes down."""
         x, delta = at.x, self.memory.get("radius", min(self.radius, self.max_radius))
         noise = 10 * float(at.xp.finfo(x.dtype).eps) * abs(f)
         for trials in range(1, 41):
             p, model, norm = solve(delta)
+            if not math.isfinite(model) or not 0 < norm < math.inf:
+                slope = at.norm(g)
+                p, model, norm = g * (-delta / slope), -delta * slope, delta
             end = x + p
             value = at.value(end)
             ratio = (f - value + noise) / (noise - model) if noise > model else -math.inf
+            if ratio > self.eta and not at.can_end(end):
+                ratio = -math.inf
             if not ratio >= 0.25:
-                delta = 0.25 * min(delta, norm) if norm > 0 else 0.25 * delta
+                delta = 0.25 * min(delta, norm)
             elif ratio > 0.75 and norm >= delta * (1 - 1e-6):
                 delta = min(2 * delta, self.max_radius)
-            self.memory["radius"] = delta
-            if ratio > self.eta and norm > 0:
+            if ratio > self.eta:
+                self.memory["radius"] = delta
                 return Step(1.0, end, value, None, f"trust region, trial {trials}, ρ = {ratio:.2g}")
             at.move(x)
         return Step(0.0, x, f, None, f"no decrease in a trust region of radius {delta:.2g}")
@@ -84,5 +91,5 @@ class Modelled(SecondOrder):
         """Return the trust region's step, or else that along the direction."""
         if isinstance(self.rule, TrustRegion):
             hyper: dict[str, Any] = self.hyper()
-            return self.rule.within(at, f, self.subproblem(at, g, **hyper))
+            return self.rule.within(at, f, g, self.subproblem(at, g, **hyper))
         return super().iterate(at, f, g)

@@ -53,7 +53,7 @@ def test_the_exact_minimizer_in_a_ball(kind, radius):
     g = U @ np.array([first, 1.0, -1.0, 0.5])
     if kind == "hard":
         H, g, w = np.diag(values), np.array([0.0, 1.0, -1.0, 0.5]), np.array(values)
-    p, model, norm = dense.in_ball(H, g, radius)
+    p, model, norm = dense.in_ball(H, g)(radius)
     assert norm == pytest.approx(np.linalg.norm(p))
     assert norm <= radius * (1 + 1e-9)
     assert model == pytest.approx(g @ p + 0.5 * p @ H @ p)

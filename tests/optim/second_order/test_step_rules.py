@@ -68,6 +68,7 @@ def test_a_fixed_length_takes_no_gradient_that_nobody_reads(name, max_iter, nfev
 @pytest.mark.parametrize("curve", CURVES)
 def test_armijo_holds_and_takes_no_gradient(curve, first, rule):
     at = objective_of(CURVES[curve])
+    at.goes_on = False
     f, g = at.here()
     step = RULES[rule]()(at, f, g, -g, first)
     assert 0 < step.length <= first
@@ -80,7 +81,11 @@ def test_nonmonotone_remembers_the_mean():
     """Zhang and Hager's C is the weighted mean of all losses: written out for three of them."""
     rule = optim.Nonmonotone(eta=0.5)
     losses = [8.0, 2.0, 5.0]
-    means = [rule.reference(f) for f in losses]
+    means = []
+    for f in losses:
+        means.append(rule.reference(f))
+        assert rule.reference(f) == means[-1]  # a search that finds nothing changes nothing
+        rule.accept(f)
     weights = np.array([0.25, 0.5, 1.0])
     assert means[0] == 8.0
     assert rule.memory["mean"] == pytest.approx(weights @ losses / weights.sum())
