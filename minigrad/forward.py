@@ -21,10 +21,9 @@ from minigrad.tensor import Tensor
 
 Tangents = dict[int, Any]  # the tangents of nodes and leaves, by identity
 
-# A sweep for more columns has arrays so large that malloc maps and unmaps them each time.
-COLUMNS = 40_000  # numbers in the largest array of a sweep for many columns
-    250_000  # numbers in the largest array of a sweep for many columns: they stay in the cache
-)
+# Numbers in the largest array of a sweep for many columns; far larger ones malloc maps and unmaps
+# each time, and that costs more than the calls that are saved.
+COLUMNS = 40_000
 
 
 def jvp(
