@@ -40,7 +40,9 @@ FLOORS = [
             "→",
             ("func.py", "gradients, Hessians, H·v"),
             "→",
-            ("forward.py", "the sweep forward, H·v"),
+            ("products.py", "H·v, forward over reverse"),
+            "→",
+            ("forward.py", "the sweep forward"),
         ],
     ),
     (

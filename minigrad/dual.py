@@ -18,10 +18,7 @@ from minigrad.ops.shape import _expand
 from minigrad.primitive import Primitive, Rule
 from minigrad.tensor import Tensor
 
-Value = (
-    Any  # an array or a Tensor, here also what stands in for a value of which no rule reads more
-)
-# than shape and dtype
+Value = Any  # an array or a Tensor
 
 
 class Dual:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from minigrad import autograd, backend, forward
+from minigrad import autograd, backend, forward, products
 from minigrad.creation import zeros_like
 from minigrad.mode import GraphError, ShapeError, enable_grad, mode
 from minigrad.tensor import Tensor, tensor
@@ -296,9 +296,9 @@ def _product(
     if not _depends(value if loss is None else outputs, inputs) or not value.requires_grad:
         found = [zeros_like(x) for x in inputs]
     elif loss is None:
-        found = forward.Curvature(value, inputs, None, outer, keep=False).hvp(seeds)
+        found = products.Curvature(value, inputs, None, outer, keep=False).hvp(seeds)
     else:
-        found = forward.Curvature(value, inputs, outputs, outer, keep=False).ggn_vp(seeds)
+        found = products.Curvature(value, inputs, outputs, outer, keep=False).ggn_vp(seeds)
     return tuple(_like(list(primals), found))
 
 
@@ -387,7 +387,7 @@ def hessian(f: Callable[..., Tensor], argnums: int | Sequence[int] = 0) -> Calla
             inputs = tree_leaves([arguments[n] for n in positions])
             if (recording and _reaches_out([value], inputs)) or not _depends(value, inputs):
                 return jacobian(grad(scalar, argnums), argnums)(*args, **keywords)
-            rows = forward.Curvature(value, inputs).blocks()
+            rows = products.Curvature(value, inputs).blocks()
         trees = [args[n] for n in positions]
 
         def assembled(leaves: list[Any]) -> Any:

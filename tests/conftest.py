@@ -1,10 +1,15 @@
 """What all tests share: how hypothesis draws, and ``--no-skips``.
 
-Hypothesis draws the same examples every time, and may take its time.
+Hypothesis draws the same examples every time, and may take its time. A worker of pytest-xdist has
+one core, so its products of matrices have one thread.
 """
+
+import os
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when a test imports NumPy
 
 settings.register_profile(
     "minigrad",

@@ -75,9 +75,13 @@ def device_of(array: Array) -> Device:
 
 
 def apart(array: Array, others: Iterable[Array]) -> Array:
-    """Return an array in memory of its own: a copy of what may be a view of one of the others."""
+    """Return an array in memory of its own, in which every element has its place.
+
+    That is a copy of what may be a view of one of the others, or was broadcast.
+    """
     xp = of((array,))
-    return array.copy() if any(xp.may_share_memory(array, x) for x in others) else array
+    shared = 0 in array.strides or any(xp.may_share_memory(array, x) for x in others)
+    return array.copy() if shared else array
 
 
 def is_array(value: Any) -> bool:

@@ -14,18 +14,18 @@ from minigrad.curvature.operators import (
 )
 from minigrad.curvature.spectrum import (
     Condition,
+    ConvergenceError,
     Eigenpairs,
-    NotConverged,
     SpectralDensity,
     condition_number,
     spectral_density,
     top_eigenvalues,
 )
-from minigrad.forward import Curvature
+from minigrad.products import Curvature
 
 __all__ = [
     "Condition", "Curvature", "Eigenpairs", "Estimate", "FisherOperator", "GaussNewtonOperator",
-    "HessianOperator", "LinearOperator", "NotConverged", "SpectralDensity", "as_operator",
+    "HessianOperator", "LinearOperator", "ConvergenceError", "SpectralDensity", "as_operator",
     "condition_number", "diagonal", "estimate_diagonal", "lanczos", "spectral_density",
     "top_eigenvalues", "trace", "tridiagonal",
 ]  # fmt: skip

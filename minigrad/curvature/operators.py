@@ -13,9 +13,10 @@ from typing import Any
 from minigrad import backend
 from minigrad.backend import Array, Device, DeviceError
 from minigrad.batch import Batch
-from minigrad.forward import COLUMNS, Curvature
+from minigrad.forward import COLUMNS
 from minigrad.func import tree_leaves, tree_map
 from minigrad.mode import ShapeError, enable_grad
+from minigrad.products import Curvature
 from minigrad.tensor import Tensor, tensor
 
 Matrix = Any  # what `as_operator` takes

@@ -25,7 +25,7 @@ _ORDERS: dict[str, Callable[[Array], Array]] = {
 }
 
 
-class NotConverged(ArithmeticError):  # noqa: N818
+class ConvergenceError(ArithmeticError):
     """Eigenvalues that were not found to the tolerance within the products allowed."""
 
 
@@ -69,7 +69,7 @@ def top_eigenvalues(
     that occurs several times: another ``steps - k`` products, for small k half of the cost.
 
     The memory is (steps + 1) n numbers. See `trace` for the seed. Raises ValueError for k < 1 or
-    k > n, another `which`, and too few steps, NotConverged when `max_products` are spent.
+    k > n, another `which`, and too few steps, ConvergenceError when `max_products` are spent.
     """
     operator = as_operator(matrix)
     n, steps = _checked(operator, k, which, steps)
@@ -97,7 +97,7 @@ def top_eigenvalues(
         converged = bool((rest <= limit).all())
         spent = space.products >= max_products
         if spent and not converged:
-            raise NotConverged(
+            raise ConvergenceError(
                 f"top_eigenvalues: after {space.products} products the residuals are "
                 f"{[float(f'{r:.2g}') for r in rest]}, and should be below {limit:.2g}; allow a "
                 f"larger tolerance= ({tolerance:.2g} now), more steps= ({steps}) or max_products="

@@ -35,7 +35,7 @@ class Schedule:
 
     def value(self, t: int, base: float) -> float:
         """Return the learning rate at step t of a group whose own learning rate is `base`."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define value(t, base)")
 
     def apply(self) -> None:
         """Set the learning rate of every group to its value at the present step."""

@@ -32,10 +32,8 @@ NETWORKS = {  # name: (layer sizes, batch, steps in a round)
 }
 
 
-def minigrad_model(name: str) -> Any:
-    """Return a network in minigrad."""
-    from minigrad import nn
-
+def network(nn: Any, name: str) -> Any:
+    """Return a network, of minigrad's modules or of PyTorch's."""
     pairs = pairwise(NETWORKS[name][0])
     layers = [layer for a, b in pairs for layer in (nn.Linear(a, b), nn.ReLU())]
     return nn.Sequential(*layers[:-1])
@@ -47,15 +45,6 @@ def minigrad_batch(name: str) -> tuple[Any, Any]:
 
     sizes, batch, _ = NETWORKS[name]
     return mg.randn(batch, sizes[0]), mg.tensor(np.arange(batch) % sizes[-1])
-
-
-def torch_model(name: str) -> Any:
-    """Return the same network in PyTorch."""
-    from torch import nn
-
-    pairs = pairwise(NETWORKS[name][0])
-    layers = [layer for a, b in pairs for layer in (nn.Linear(a, b), nn.ReLU())]
-    return nn.Sequential(*layers[:-1])
 
 
 def torch_batch(name: str) -> tuple[Any, Any]:
@@ -70,7 +59,7 @@ def minigrad_step(name: str, train: bool) -> Callable[[], object]:
     """Return one gradient (and, to train, one step of Adam) of a network in minigrad."""
     from minigrad import nn, optim
 
-    model, (x, y), loss = minigrad_model(name), minigrad_batch(name), nn.CrossEntropyLoss()
+    model, (x, y), loss = network(nn, name), minigrad_batch(name), nn.CrossEntropyLoss()
     optimizer = optim.Adam(model.parameters()) if train else None
 
     def step() -> None:
@@ -86,7 +75,7 @@ def torch_step(name: str, train: bool, fused: bool = False) -> Callable[[], obje
     """Return the same in PyTorch, with the optimizer's default implementation or the fused one."""
     import torch
 
-    model, (x, y), loss = torch_model(name), torch_batch(name), torch.nn.CrossEntropyLoss()
+    model, (x, y), loss = network(torch.nn, name), torch_batch(name), torch.nn.CrossEntropyLoss()
     options = {"fused": True} if fused else {}
     optimizer = torch.optim.Adam(model.parameters(), **options) if train else None
 
@@ -104,7 +93,7 @@ def minigrad_hvp(name: str, kept: bool = False) -> Callable[[], object]:
     import minigrad as mg
     from minigrad import nn
 
-    model, (x, y), loss = minigrad_model(name), minigrad_batch(name), nn.CrossEntropyLoss()
+    model, (x, y), loss = network(nn, name), minigrad_batch(name), nn.CrossEntropyLoss()
     parameters = list(model.parameters())
     vectors = [mg.randn(*p.shape) for p in parameters]
     curvature = mg.curvature.Curvature(loss(model(x), y), parameters)
@@ -119,7 +108,7 @@ def torch_hvp(name: str) -> Callable[[], object]:
     """Return the same in PyTorch, by its faster way: the gradient's graph differentiated."""
     import torch
 
-    model, (x, y), loss = torch_model(name), torch_batch(name), torch.nn.CrossEntropyLoss()
+    model, (x, y), loss = network(torch.nn, name), torch_batch(name), torch.nn.CrossEntropyLoss()
     parameters = list(model.parameters())
     vectors = [torch.randn_like(p) for p in parameters]
 

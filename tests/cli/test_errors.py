@@ -142,7 +142,7 @@ def test_cuda_without_a_gpu(place, monkeypatch, capsys):
         import cupy
 
         cupy.zeros(1)
-        pytest.skip("this machine has a GPU")
+        pytest.skip("needs a machine without a GPU: it tests what is said there")
     except ImportError:
         pass
     except cupy.cuda.runtime.CUDARuntimeError:
@@ -151,7 +151,7 @@ def test_cuda_without_a_gpu(place, monkeypatch, capsys):
     assert 'device "cuda"' in capsys.readouterr().err
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+@pytest.mark.skipif(os.geteuid() == 0, reason="needs a user other than root: root may write there")
 def test_a_folder_that_cannot_be_written(tmp_path, capsys):
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o500)

@@ -9,9 +9,9 @@ from scipy.optimize import minimize
 import minigrad as mg
 from minigrad import optim
 from minigrad.curvature import (
+    ConvergenceError,
     HessianOperator,
     LinearOperator,
-    NotConverged,
     condition_number,
     spectral_density,
     top_eigenvalues,
@@ -238,7 +238,7 @@ ERRORS = {
     "few steps": (lambda: top_eigenvalues(np.eye(9), 3, steps=4), ValueError, "takes at least 5"),
     "products": (
         lambda: top_eigenvalues(symmetric(SPECTRA["decaying"]), 1, "smallest", max_products=99),
-        NotConverged,
+        ConvergenceError,
         "after 99 products the residuals are .* should be below",
     ),
     "one probe": (lambda: spectral_density(small, probes=1), ValueError, "least 2 probes, not 1"),

@@ -84,7 +84,7 @@ def test_a_thousand_steps_leave_nothing_behind():
 
 
 def test_100_000_training_steps_do_not_grow():
-    resource = pytest.importorskip("resource", reason="peak memory is read as on Unix")
+    resource = pytest.importorskip("resource", reason="needs Unix: it reads the peak of memory")
     model = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1))
     optimizer, loss_fn = optim.Adam(model.parameters()), nn.MSELoss()
     x, y = mg.randn(8, 2), mg.randn(8, 1)

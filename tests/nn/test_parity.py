@@ -15,6 +15,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import forward, nn
+from minigrad.curvature import Curvature
 
 torch = pytest.importorskip("torch", reason="needs the parity extra: pip install minigrad[parity]")
 tnn = torch.nn
@@ -260,7 +261,7 @@ def test_values_gradients_and_second_order_products(
 
     inputs = [x, *ours.parameters()]
     their_inputs = [tx, *theirs.parameters()]
-    curvature = forward.Curvature(total, inputs, out)
+    curvature = Curvature(total, inputs, out)
     first = mg.autograd.grad(total, inputs, create_graph=True)
     their_first = torch.autograd.grad(their_total, their_inputs, create_graph=True)
     for mine, other in zip(first, their_first, strict=True):

@@ -14,6 +14,7 @@ import pytest
 import minigrad as mg
 from minigrad import forward
 from minigrad.batch import Batch
+from minigrad.curvature import Curvature
 from tests.ops.row import listed
 from tests.ops.table import ROWS
 
@@ -55,6 +56,25 @@ def total(parts):
     return out
 
 
+def along(row, case):
+    """Return what requires a gradient, the results, random w and v, and t ↦ Σ w·f(x + t v)."""
+    arrays = row.inputs(case)
+    xs = [leaf(x) for x in arrays]
+    free = [x for x in xs if x.requires_grad]
+    outputs = listed(row.mg(*xs, **case.params))
+    ws = weights(row, outputs, 1)
+    vs = weights(row, free, 2)
+    directions = iter(vs)
+    steps = [next(directions) if x.requires_grad else None for x in xs]
+
+    def reference(t):
+        moved = [a if v is None else a + t * v for a, v in zip(arrays, steps, strict=True)]
+        ys = listed(row.np(*moved, **case.params))
+        return sum((w * y).sum() for w, y in zip(ws, ys, strict=True))
+
+    return free, outputs, ws, vs, reference
+
+
 @named(ROWS)
 def test_values(row):
     def check(case):
@@ -75,20 +95,7 @@ def test_values(row):
 @named(SMOOTH)
 def test_derivatives_of_orders_1_2_3(row):
     def check(case):
-        arrays = row.inputs(case)
-        xs = [leaf(x) for x in arrays]
-        free = [x for x in xs if x.requires_grad]
-        outputs = listed(row.mg(*xs, **case.params))
-        ws = weights(row, outputs, 1)
-        vs = weights(row, free, 2)
-        directions = iter(vs)
-        steps = [next(directions) if x.requires_grad else None for x in xs]
-
-        def reference(t):
-            moved = [a if v is None else a + t * v for a, v in zip(arrays, steps, strict=True)]
-            ys = listed(row.np(*moved, **case.params))
-            return sum((w * y).sum() for w, y in zip(ws, ys, strict=True))
-
+        free, outputs, ws, vs, reference = along(row, case)
         value = total([w * y for w, y in zip(ws, outputs, strict=True)])
         scale = 1 + abs(value.item())
         for order in (1, 2, 3):
@@ -122,20 +129,7 @@ def test_forward_mode(row):
     """J v, H v forward over reverse, and the third derivative of that, by the same oracle."""
 
     def check(case):
-        arrays = row.inputs(case)
-        xs = [leaf(x) for x in arrays]
-        free = [x for x in xs if x.requires_grad]
-        outputs = listed(row.mg(*xs, **case.params))
-        ws = weights(row, outputs, 1)
-        vs = weights(row, free, 2)
-        directions = iter(vs)
-        steps = [next(directions) if x.requires_grad else None for x in xs]
-
-        def reference(t):
-            moved = [a if v is None else a + t * v for a, v in zip(arrays, steps, strict=True)]
-            ys = listed(row.np(*moved, **case.params))
-            return sum((w * y).sum() for w, y in zip(ws, ys, strict=True))
-
+        free, outputs, ws, vs, reference = along(row, case)
         first, second, third = (contour(reference, order) for order in (1, 2, 3))
         scale = 1 + max(abs(first), abs(second), abs(third))
         pushed = forward.jvp(outputs, free, vs)
@@ -148,12 +142,12 @@ def test_forward_mode(row):
         if not value.requires_grad:
             return
         tensors = [mg.tensor(v) for v in vs]
-        plain = forward.Curvature(value, free).hvp(tensors)
-        recorded = forward.Curvature(value, free, create_graph=True).hvp(tensors)
+        plain = Curvature(value, free).hvp(tensors)
+        recorded = Curvature(value, free, create_graph=True).hvp(tensors)
         for x, a, b in zip(free, plain, recorded, strict=True):
             assert (a.shape, a.dtype) == (b.shape, b.dtype) == (x.shape, x.dtype)
             np.testing.assert_allclose(a.data, b.data, rtol=1e-11, atol=1e-11 * scale)
-        whole = forward.Curvature(value, free).hessian().data  # many columns in one sweep
+        whole = Curvature(value, free).hessian().data  # many columns in one sweep
         flat = [np.concatenate([np.ravel(z) for z in some] or [[]]) for some in (vs, plain)]
         np.testing.assert_allclose(whole @ flat[0], flat[1], rtol=1e-9, atol=1e-9 * scale)
         bend = total([h * v for h, v in zip(recorded, vs, strict=True)])

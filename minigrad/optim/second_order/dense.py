@@ -10,17 +10,29 @@ from collections.abc import Callable
 
 from minigrad import backend
 from minigrad.backend import Array
+from minigrad.optim.optimizer import Group
 
 BLOCK = 64  # rows of a triangular system that are solved at once
 
 
-def check_size(what: str, numbers: int, itemsize: int, max_bytes: int, instead: str) -> None:
-    """Raise MemoryError, before any work, for an array of more than max_bytes."""
-    needed = numbers * itemsize
-    if needed > max_bytes:
+def size(group: Group) -> int:
+    """Return the number of parameters, n."""
+    return sum(p.size for p in group["params"])
+
+
+def check_size(
+    method: str, group: Group, what: str, columns: int, instead: str, itemsize: int | None = None
+) -> None:
+    """Raise MemoryError, before any work, for n by `columns` numbers of more than max_bytes.
+
+    An `itemsize` of None is that of the parameters.
+    """
+    n, most = size(group), group["max_bytes"]
+    needed = n * columns * (itemsize or group["params"][0].dtype.itemsize)
+    if needed > most:
         raise MemoryError(
-            f"{what} takes {_readable(needed)}, and max_bytes is {_readable(max_bytes)}; use "
-            f"{instead}; or allow it with max_bytes={needed}"
+            f"{method}: {what} of {n:,} parameters takes {_readable(needed)}, and max_bytes is "
+            f"{_readable(most)}; use {instead}; or allow it with max_bytes={needed}"
         )
 
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from minigrad.backend import Array
 from minigrad.optim.hyper import HyperparameterError
 from minigrad.optim.optimizer import Group
-from minigrad.optim.second_order.dense import check_size
+from minigrad.optim.second_order.dense import check_size, size
 from minigrad.optim.second_order.descent import SecondOrder
 from minigrad.optim.second_order.krylov import conjugate_gradients
 from minigrad.optim.second_order.objective import Objective
@@ -226,14 +226,14 @@ def damped_model(at: Objective, g: Array, group: Group, state: dict[str, Any]) -
 
 def check_solver(name: str, group: Group) -> None:
     """Raise HyperparameterError or MemoryError for a solver that cannot do what is asked."""
-    size = sum(p.size for p in group["params"])
-    if dense(group["solver"], size):
-        what = f"{name}: the Gauss–Newton matrix of {size:,} parameters with its eigenvectors"
-        check_size(what, 3 * size * size, 8, group["max_bytes"], "solver='cg', which forms none")
+    n = size(group)
+    if dense(group["solver"], n):
+        what, instead = "the Gauss–Newton matrix with eigenvectors", "solver='cg', which forms none"
+        check_size(name, group, what, 3 * n, instead, itemsize=8)
     elif group.get("scaling"):
         raise HyperparameterError(
             f"{name}: scaling=True needs the diagonal of G, which solver='cg' (here "
-            f"solver={group['solver']!r}, {size:,} parameters) never forms; try scaling=False"
+            f"solver={group['solver']!r}, {n:,} parameters) never forms; try scaling=False"
         )
 
 

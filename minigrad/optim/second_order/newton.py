@@ -8,7 +8,7 @@ from typing import Any
 
 from minigrad.backend import Array
 from minigrad.optim.optimizer import Group
-from minigrad.optim.second_order.dense import check_size, in_ball, newton_direction
+from minigrad.optim.second_order.dense import check_size, in_ball, newton_direction, size
 from minigrad.optim.second_order.diagonal import diagonal_preconditioner
 from minigrad.optim.second_order.krylov import Product, Solution, conjugate_gradients
 from minigrad.optim.second_order.objective import Objective
@@ -60,11 +60,8 @@ class Newton(Modelled, line_search="armijo"):
     def check(self, group: Group) -> None:
         """Raise MemoryError for a Hessian that is too large."""
         super().check(group)
-        n = sum(p.size for p in group["params"])
-        what = f"{self.name}: the Hessian of {n:,} parameters"
         instead = 'NewtonCG ("newton-cg") or LBFGS ("lbfgs"), which need no matrix'
-        itemsize = group["params"][0].dtype.itemsize
-        check_size(what, n * n, itemsize, group["max_bytes"], instead)
+        check_size(self.name, group, "the Hessian", size(group), instead)
 
 
 class NewtonCG(Modelled, line_search="armijo"):

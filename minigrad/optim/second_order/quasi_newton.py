@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from minigrad.backend import Array
 from minigrad.optim.optimizer import Group
-from minigrad.optim.second_order.dense import check_size
+from minigrad.optim.second_order.dense import check_size, size
 from minigrad.optim.second_order.descent import SecondOrder
 from minigrad.optim.second_order.objective import Objective
 from minigrad.optim.second_order.step_rules import Step
@@ -93,7 +93,5 @@ class BFGS(SecondOrder):
     def check(self, group: Group) -> None:
         """Raise MemoryError for a matrix that is too large."""
         super().check(group)
-        n = sum(p.size for p in group["params"])
-        what = f"{self.name}: the inverse Hessian of {n:,} parameters"
-        itemsize = group["params"][0].dtype.itemsize
-        check_size(what, n * n, itemsize, group["max_bytes"], 'LBFGS ("lbfgs"), which needs none')
+        instead = 'LBFGS ("lbfgs"), which needs none'
+        check_size(self.name, group, "the inverse Hessian", size(group), instead)

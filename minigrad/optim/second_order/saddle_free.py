@@ -9,7 +9,7 @@ from minigrad import backend
 from minigrad.backend import Array
 from minigrad.curvature import lanczos, tridiagonal
 from minigrad.optim.optimizer import Group
-from minigrad.optim.second_order.dense import check_size
+from minigrad.optim.second_order.dense import check_size, size
 from minigrad.optim.second_order.descent import SecondOrder
 from minigrad.optim.second_order.objective import Objective
 
@@ -46,11 +46,11 @@ class SaddleFreeNewton(SecondOrder, line_search="armijo"):
     ) -> Array:
         """Return the best −(abs(H) + λI)⁻¹g."""
         values, vectors = eigenpairs(at, g, dimension(g.size, krylov))
-        size, part, x = self.modified(at.xp, values), vectors.T @ g, at.x
+        curved, part, x = self.modified(at.xp, values), vectors.T @ g, at.x
         least = float(at.xp.abs(values).max()) * float(at.xp.finfo(g.dtype).eps) or 1.0
         lowest, best = math.inf, -g
         for damping in dampings:
-            below = size + damping
+            below = curved + damping
             d = -(vectors @ (part / at.xp.where(at.xp.abs(below) < least, least, below)))
             value = at.value(x + d) if len(dampings) > 1 else -math.inf
             if value < lowest:
@@ -66,11 +66,9 @@ class SaddleFreeNewton(SecondOrder, line_search="armijo"):
     def check(self, group: Group) -> None:
         """Raise MemoryError for eigenvectors that are too large."""
         super().check(group)
-        n = sum(p.size for p in group["params"])
-        k = dimension(n, group["krylov"])
-        what = f"{self.name}: a basis of {k:,} vectors of {n:,} parameters"
-        itemsize = group["params"][0].dtype.itemsize
-        check_size(what, n * k, itemsize, group["max_bytes"], "a Krylov space, such as krylov=100")
+        k = dimension(size(group), group["krylov"])
+        instead = "a Krylov space, such as krylov=100"
+        check_size(self.name, group, f"a basis of {k:,} vectors", k, instead)
 
 
 def dimension(n: int, krylov: int | None) -> int:

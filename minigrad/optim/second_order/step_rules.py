@@ -98,7 +98,7 @@ class Rule:
 
     def __call__(self, objective: Objective, f: float, g: Array, d: Array, first: float) -> Step:
         """Return the step along d."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define __call__")
 
     def settings(self) -> dict[str, Any]:
         """Return the name and the settings."""

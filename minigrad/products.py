@@ -1,0 +1,261 @@
+"""Products with second derivatives, of a loss that has been recorded: forward over reverse.
+
+Floor 2. The reverse sweep, given duals of the values and their tangents (`forward.py`), returns
+with each gradient its derivative along them: a Hessian-vector product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from minigrad import autograd, backend
+from minigrad.creation import zeros_like
+from minigrad.dual import Dual
+from minigrad.forward import Tangents, flat, kept_values, push_through, raw, source, units
+from minigrad.mode import GraphError, ShapeError, enable_grad, no_grad
+from minigrad.node import Node
+from minigrad.tensor import Tensor
+
+
+class Curvature:
+    """The second derivatives of a recorded loss, as products with vectors.
+
+    - ``loss``: a Tensor of one element with its graph, which is kept as long as this object;
+    - ``inputs``: the tensors to differentiate by;
+    - ``outputs``: the tensor that cuts the graph in two, for Gauss–Newton products: logits, say;
+    - ``create_graph``: give products that can be differentiated once more;
+    - ``keep``: False for a single product, after which the graph is freed.
+
+    Vectors and results are lists, one Tensor of the input's shape and dtype for each input. Every
+    product is one sweep forward and one back; the gradient is computed once, with the first.
+    The inputs must not change in between: the graph refuses to be used then.
+
+    Raises ValueError for an input given twice; GraphError for a loss of more than one element, a
+    loss without a graph (or with one that was freed, or that depends on none of the inputs), and
+    for gradient hooks in the graph, of which no derivative is known.
+    """
+
+    def __init__(
+        self,
+        loss: Tensor,
+        inputs: Sequence[Tensor],
+        outputs: Tensor | None = None,
+        create_graph: bool = False,
+        keep: bool = True,
+    ) -> None:
+        self.keep = keep or create_graph
+        self.loss = loss
+        self.inputs = list(inputs)
+        self.create_graph = create_graph
+        self._seed = autograd._seed(loss, None, create_graph)
+        reached, leaves = autograd._reach([loss])
+        if any(node.hooks for node in reached) or any(leaf.hooks for leaf in leaves):
+            raise GraphError(
+                "a gradient hook has no second derivative; remove the hooks, or differentiate the "
+                "gradient: mg.autograd.grad(…, create_graph=True)"
+            )
+        if len({id(x) for x in self.inputs}) < len(self.inputs):
+            raise ValueError("an input is given twice; its vector would be ambiguous")
+        for node in reached:
+            node.check()
+        self._wanted = {id(source(x)) for x in self.inputs}
+        if self._wanted.isdisjoint([id(x) for x in (*reached, *leaves)]):
+            raise GraphError(
+                "the loss depends on none of the inputs; compute it from these very tensors"
+            )
+        self._useful = autograd._useful(reached, self._wanted)
+        self._nodes = [node for node in reached if id(node) in self._useful]  # the newest first
+        self._pushed = _read(self._nodes, set())
+        self._gradients: dict[int, Any] = {}  # the gradients of the nodes, from the first sweep
+        self.outputs = outputs
+        if outputs is not None:
+            self._cut(outputs)
+
+    def _cut(self, outputs: Tensor) -> None:
+        """Split the graph into what `outputs` was computed from, and the rest."""
+        if id(source(outputs)) not in self._useful:
+            raise GraphError(
+                "the outputs lie not between the inputs and the loss; return the very tensor that "
+                "the loss was computed from"
+            )
+        inner = {id(node) for node in autograd._reach([outputs])[0]}
+        self._inner = [node for node in self._nodes if id(node) in inner]
+        self._outer = [node for node in self._nodes if id(node) not in inner]
+        self._pushed_outside = _read(self._nodes, inner)
+
+    def gradient(self) -> list[Tensor]:
+        """Return the gradient of the loss."""
+        lift = autograd._tensors if self.create_graph else autograd._arrays
+
+        def keep(node: Node, g: Any) -> list[Any]:
+            self._gradients[id(node)] = g
+            return lift(node, g)
+
+        gradients = self._back(self._nodes, {id(source(self.loss)): self._seed}, keep)
+        return self._collect(gradients, [])
+
+    def hvp(self, vectors: Sequence[Any]) -> list[Tensor]:
+        """Return H v, the product of the loss's Hessian with a vector."""
+        moving = self._push(vectors, self._pushed)
+        return self._collect(self._back_with_tangents(self._nodes, moving), vectors)
+
+    def ggn_vp(self, vectors: Sequence[Any]) -> list[Tensor]:
+        """Return G v = Jᵀ H_L J v: J is the Jacobian of `outputs`, H_L the Hessian of the rest.
+
+        What the loss depends on otherwise, such as a penalty, enters with its exact Hessian. For
+        the likelihood losses (cross-entropy of logits, squared error) G is the Fisher matrix. See
+        Schraudolph 2002, Fast curvature matrix-vector products, Neural Computation 14.
+        """
+        if self.outputs is None:
+            raise GraphError("a Gauss–Newton product needs `outputs`, the tensor between J and H_L")
+        moving = self._push(vectors, self._pushed_outside)
+        gradients = self._back_with_tangents(self._outer, moving)
+        lift = autograd._tensors if self.create_graph else autograd._arrays
+        return self._collect(self._back(self._inner, gradients, lift), vectors)
+
+    def hessian(self) -> Tensor:
+        """Return H whole, (n, n) for n the number of elements of all inputs, in their order.
+
+        The columns are products with unit vectors, as many in one sweep as `COLUMNS` says. The
+        inputs have one dtype and are on one device.
+        """
+        return _joined(self._blocks(self.hvp))
+
+    def blocks(self) -> list[list[Tensor]]:
+        """Return H by inputs: ``blocks()[i][j]`` has the shape of input i, then that of input j."""
+        return [
+            [
+                Tensor.of(block.reshape(x.shape + y.shape))
+                for y, block in zip(self.inputs, row, strict=True)
+            ]
+            for x, row in zip(self.inputs, self._blocks(self.hvp), strict=True)
+        ]
+
+    def ggn(self) -> Tensor:
+        """Return the Gauss–Newton matrix whole; see `hessian` and `ggn_vp`."""
+        return _joined(self._blocks(self.ggn_vp))
+
+    def _blocks(self, product: Callable[[Sequence[Any]], list[Tensor]]) -> list[list[Any]]:
+        """Return the matrix of a symmetric product, by inputs, each block a matrix."""
+        rows = []
+        for i, x in enumerate(self.inputs):
+            vectors: list[Any] = [None] * len(self.inputs)
+            parts = []
+            for unit in units(x, self._nodes):
+                vectors[i] = unit
+                parts.append(
+                    [
+                        flat(part.data, unit, y.shape)
+                        for y, part in zip(self.inputs, product(vectors), strict=True)
+                    ]
+                )
+            xp = backend.of((x.data,))
+            empty = [[xp.zeros((0, y.size), x.dtype) for y in self.inputs]]
+            rows.append([xp.concatenate(column) for column in zip(*(parts or empty), strict=True)])
+        return rows
+
+    def _push(self, vectors: Sequence[Any], nodes: list[Node]) -> Tangents:
+        """Return the tangents of the nodes, for those of the inputs."""
+        moving: Tangents = {}
+        for x, v in zip(self.inputs, vectors, strict=True):
+            if v is None:  # zeros
+                continue
+            if v.shape != x.shape:
+                raise ShapeError(f"a vector of shape {v.shape} for a tensor of shape {x.shape}")
+            moving[id(source(x))] = v.data if isinstance(v, Tensor) and not self.create_graph else v
+        push_through(nodes, moving, self.create_graph)
+        return moving
+
+    def _back(self, nodes: list[Node], gradients: dict[int, Any], lift: autograd.Lift) -> Any:
+        """Run the reverse sweep over some of the nodes."""
+        with enable_grad() if self.create_graph else no_grad():
+            autograd._run(nodes, gradients, self._wanted, self._useful, self.keep, lift)
+        return gradients
+
+    def _back_with_tangents(self, nodes: list[Node], moving: Tangents) -> dict[int, Any]:
+        """Run the reverse sweep from the loss with duals, and return the gradients' tangents."""
+        gradients = _Gradients({id(x) for x in self.inputs if x.node is None})
+        gradients[id(source(self.loss))] = self._seed
+        self._back(nodes, gradients, self._dual(moving))
+        return {key: g.tangent for key, g in gradients.items() if type(g) is Dual}
+
+    def _dual(self, moving: Tangents) -> autograd.Lift:
+        """Return what gives the rules duals of the values that have a tangent."""
+
+        def lift(node: Node, g: Any) -> list[Any]:
+            known = self._gradients.get(id(node))
+            if known is None and self.keep:
+                known = self._gradients[id(node)] = g.value if type(g) is Dual else g
+            if known is not None and type(g) is Dual:
+                g = Dual(known, g.tangent)
+            out, kept = kept_values(node, self.create_graph)
+            tangent = moving.pop(id(node), None)  # older nodes do not read it
+            if out is not None and tangent is not None:
+                out = Dual(out, tangent)
+            values = [
+                Dual(value, moving[id(parent)])
+                if id(parent) in moving and node.values[i] is not parent
+                else value
+                for i, (value, parent) in enumerate(zip(kept, node.parents, strict=True))
+            ]
+            last = all(type(parent) is not Node for parent in node.parents)
+            if last and type(g) is Dual and not any(type(x) is Dual for x in (out, *values)):
+                g = Dual(None, g.tangent)  # nobody reads the value any more
+            return [g, out, values, 0] if node.op.variadic else [g, out, *values]
+
+        return lift
+
+    def _collect(self, gradients: dict[int, Any], vectors: Sequence[Any]) -> list[Tensor]:
+        """Return the results for the inputs, zeros where the loss does not depend on one.
+
+        Each has memory of its own, apart from the others' and the vectors'.
+        """
+        results: list[Tensor] = []
+        others = [v.data for v in vectors if isinstance(v, Tensor)]
+        for x in self.inputs:
+            found = gradients.get(id(source(x)))
+            found = zeros_like(x) if found is None else autograd._tensor(raw(found))
+            if not self.create_graph:
+                found.data = backend.apart(found.data, others)
+                others.append(found.data)
+            results.append(found)
+        return results
+
+
+def _read(nodes: list[Node], inner: set[int]) -> list[Node]:
+    """Return the nodes whose tangents the reverse sweep's rules read, or that those depend on.
+
+    `nodes` are given the newest first. Rules of `inner` nodes read no tangent.
+    """
+    read: set[int] = set()
+    for node in nodes:
+        outside = id(node) not in inner
+        if outside and node.out is not None:
+            read.add(id(node))
+        for value, parent in zip(node.values, node.parents, strict=True):
+            if type(parent) is Node and (id(node) in read or (outside and value is not parent)):
+                read.add(id(parent))
+    return [node for node in nodes if id(node) in read]
+
+
+class _Gradients(dict[int, Any]):
+    """Gradients by identity; of a leaf's only the tangent, since nobody asks for the value.
+
+    What would compute the value keeps the duals of all newer nodes in memory.
+    """
+
+    def __init__(self, leaves: set[int]) -> None:
+        super().__init__()
+        self.leaves = leaves
+
+    def __setitem__(self, key: int, g: Any) -> None:
+        if type(g) is Dual and key in self.leaves:
+            g = Dual(None, g.tangent)
+        super().__setitem__(key, g)
+
+
+def _joined(blocks: list[list[Any]]) -> Tensor:
+    """Return a matrix from its blocks."""
+    xp = backend.of(blocks[0])
+    return Tensor.of(xp.concatenate([xp.concatenate(row, axis=1) for row in blocks]))
