@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from minigrad import backend
+from minigrad.backend import owner
 from minigrad.mode import AnomalyError, GraphError, ShapeError, enable_grad, mode, no_grad
 from minigrad.node import Node
 from minigrad.ops import sum_to
@@ -115,14 +116,18 @@ def _run(
     lift: Lift,
 ) -> None:
     """Pull the gradient through every node, the newest first; each is freed when it is done."""
+    arrays, anomaly = lift is _arrays, mode.anomaly
     for node in nodes:
         key = id(node)
-        if key not in gradients or (useful is not None and key not in useful):
+        g = gradients.get(key)
+        if g is None or (useful is not None and key not in useful):
             continue
-        g = gradients[key] if wanted is not None and key in wanted else gradients.pop(key)
+        keep = wanted is not None and key in wanted
+        if not keep:
+            del gradients[key]
         if node.hooks:
             g = _hooked(node.hooks, g, lift is _tensors)
-            if wanted is not None and key in wanted:
+            if keep:
                 gradients[key] = g
         node.check()
         op, params = node.op, node.params
@@ -136,12 +141,12 @@ def _run(
                 raise GraphError(f"{op.__name__} is not differentiable in its input {i}")
             if op.variadic:
                 frame[3] = i
-            pulled = rule(frame, params)
+            pulled = rule.call(frame, params)
             if pulled is None:
                 continue
-            if mode.anomaly:
+            if anomaly:
                 _inspect(node, i, pulled)
-            if lift is _arrays and type(parent) is not Node and _owner(pulled) is _owner(g):
+            if arrays and type(parent) is not Node and owner(pulled) is owner(g):
                 pulled = pulled.copy()  # a leaf's gradient is nobody else's memory
             _add(gradients, parent, pulled)
             del pulled  # its memory may be wanted by the next
@@ -183,12 +188,6 @@ def _tensor(value: Any) -> Tensor:
     if isinstance(value, Tensor):
         return value
     return Tensor.of(value if backend.is_array(value) else backend.cpu.asarray(value))
-
-
-def _owner(array: Any) -> Any:
-    """Return the array whose memory this one looks at."""
-    base = getattr(array, "base", None)
-    return array if base is None else base
 
 
 def _add(gradients: dict[int, Any], parent: Parent, value: Any) -> None:
@@ -259,6 +258,7 @@ def _seed(root: Tensor, seed: Any, create_graph: bool) -> Any:
                 ".mean()), or give the vector: backward(gradient) with a gradient of that shape"
             )
         seed = xp.ones(root.shape, root.dtype)
+        return Tensor.of(seed) if create_graph else seed
     if not isinstance(seed, Tensor):
         seed = Tensor(seed, dtype=root.dtype)
     if seed.shape != root.shape:

@@ -68,6 +68,8 @@ class Dual:
 
     def __primitive__(self, op: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
         """Return the result of an operation that has this dual among its inputs."""
+        if op.kind == "linear" and len(inputs) == 1 and not op.variadic:
+            return Dual(None, op(self.tangent, **params), (op, inputs, params))
         tangents = [x.tangent if type(x) is Dual else None for x in inputs]
         rules = [op.rule(i) for i, tangent in enumerate(tangents) if tangent is not None]
         if not any(rules):  # piecewise constant, or not differentiable
@@ -75,7 +77,8 @@ class Dual:
         out = Dual(None, None, (op, inputs, params))
         shape = None
         if op.kind == "elementwise" and len(inputs) > 1:
-            shape = backend.cpu.broadcast_shapes(*(getattr(x, "shape", ()) for x in inputs))
+            shapes = {getattr(x, "shape", ()) for x in inputs}
+            shape = shapes.pop() if len(shapes) == 1 else backend.cpu.broadcast_shapes(*shapes)
         out.tangent = push(op, inputs, out, tangents, params, shape)
         return out
 
@@ -127,7 +130,7 @@ def _filled(op: Primitive, out: Any, tangents: list[Any], params: dict[str, Any]
         return tangents
     zeros = _zeros(value_of(out), tangents)
     return [
-        _rule(op, i)([zeros, None, None, i], params) if tangent is None else tangent
+        _rule(op, i).call([zeros, None, None, i], params) if tangent is None else tangent
         for i, tangent in enumerate(tangents)
     ]
 
@@ -185,7 +188,7 @@ def _read(rule: Rule, tangent: Any, inputs: Any, out: Any, params: dict[str, Any
     frame = [tangent, out, *inputs]
     for slot in rule.slots:
         frame[slot] = value_of(frame[slot])
-    return rule(frame, params)
+    return rule.call(frame, params)
 
 
 def _transposed(
@@ -203,7 +206,7 @@ def _transposed(
                 continue
             if op.variadic:
                 frame[3] = i
-            pulled = _rule(op, i)(frame, params)
+            pulled = _rule(op, i).call(frame, params)
             if pulled is None:
                 continue
             shape = tangent.shape

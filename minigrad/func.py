@@ -215,8 +215,9 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
     outer = recording and (_reaches_out(outputs, inputs) or any(v.requires_grad for v in vectors))
     seeds = [v if outer else v.data for v in vectors]
     found = forward.jvp(outputs, inputs, seeds, create_graph=outer)
+    taken = {id(backend.owner(v.data)) for v in vectors}
     pushed = [
-        zeros_like(y) if t is None else autograd._tensor(t if outer else backend.apart(t, seeds))
+        zeros_like(y) if t is None else autograd._tensor(t if outer else backend.apart(t, taken))
         for y, t in zip(outputs, found, strict=True)
     ]
     value = value if outer else tree_map(lambda y: y.detach(), value)

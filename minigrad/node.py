@@ -89,7 +89,5 @@ class Node:
     def free(self) -> None:
         """Let go of everything kept."""
         self.freed = True
-        self.parents = []
-        self.values = []
+        self.parents = self.values = self.versions = []
         self.out = None
-        self.versions = []

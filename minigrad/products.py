@@ -212,13 +212,12 @@ class Curvature:
         Each has memory of its own, apart from the others' and the vectors'.
         """
         results: list[Tensor] = []
-        others = [v.data for v in vectors if isinstance(v, Tensor)]
+        taken = {id(backend.owner(v.data)) for v in vectors if isinstance(v, Tensor)}
         for x in self.inputs:
             found = gradients.get(id(source(x)))
             found = zeros_like(x) if found is None else autograd._tensor(raw(found))
             if not self.create_graph:
-                found.data = backend.apart(found.data, others)
-                others.append(found.data)
+                found.data = backend.apart(found.data, taken)
             results.append(found)
         return results
 

@@ -8,7 +8,6 @@ library itself, so ``xp.exp`` is NumPy's or CuPy's. Nothing here knows of tensor
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
@@ -74,14 +73,22 @@ def device_of(array: Array) -> Device:
     return "cpu" if isinstance(array, cpu.Array) else of((array,)).device_of(array)
 
 
-def apart(array: Array, others: Iterable[Array]) -> Array:
+def owner(array: Array) -> Array:
+    """Return the array whose memory this one looks at: itself, unless it is a view."""
+    base = getattr(array, "base", None)
+    return array if base is None else base
+
+
+def apart(array: Array, owners: set[int]) -> Array:
     """Return an array in memory of its own, in which every element has its place.
 
-    That is a copy of what may be a view of one of the others, or was broadcast.
+    That is a copy of what was broadcast, or looks at the memory of one of the `owners` (by
+    identity), to which the result's is added.
     """
-    xp = of((array,))
-    shared = 0 in array.strides or any(xp.may_share_memory(array, x) for x in others)
-    return array.copy() if shared else array
+    if 0 in array.strides or id(owner(array)) in owners:
+        array = array.copy()
+    owners.add(id(owner(array)))
+    return array
 
 
 def is_array(value: Any) -> bool:

@@ -275,8 +275,16 @@ class Module:
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to None."""
-        for parameter in self.parameters():
-            parameter.grad = None
+        seen: set[int] = set()
+        stack: list[Module] = [self]
+        while stack:  # a loop of its own: with the names it would take as long as a small layer
+            module = stack.pop()
+            seen.add(id(module))
+            for _, value in module._members():
+                if isinstance(value, Parameter):
+                    value._grad = None
+                elif isinstance(value, Module) and id(value) not in seen:
+                    stack.append(value)
 
     def requires_grad_(self: M, requires_grad: bool = True) -> M:
         """Unfreeze (or freeze) every parameter; return this module."""
