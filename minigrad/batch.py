@@ -73,15 +73,17 @@ def _one_by_one(op: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) 
 
 def _aligned(inputs: tuple[Any, ...], ndim: int = 0) -> list[Any]:
     """Return the arrays, those of batches with as many axes after the first as the widest input."""
-    ndim = max(ndim, *(getattr(x, "ndim", 0) for x in inputs))
-    return [
-        x.array.reshape(len(x.array), *(1,) * (ndim - x.ndim), *x.shape) if type(x) is Batch else x
-        for x in inputs
-    ]
+    ndim = max(ndim, *[getattr(x, "ndim", 0) for x in inputs])
+    arrays = [x.array if type(x) is Batch else x for x in inputs]
+    for i, x in enumerate(inputs):
+        if type(x) is Batch and x.array.ndim <= ndim:
+            arrays[i] = x.array.reshape(len(x.array), *(1,) * (ndim - x.ndim), *x.shape)
+    return arrays
 
 
 def _elementwise(op: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
-    return op(*_aligned(inputs), **params)
+    arrays = _aligned(inputs)
+    return op.forward(backend.of(arrays), *arrays, **params)
 
 
 def _same(op: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:

@@ -77,17 +77,19 @@ def _ones(length: int, dtype: Any) -> Any:
 
 
 def sum(array: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """Sum over axes; sums of the columns or rows of a float matrix go through the BLAS.
+    """Sum over axes; one of the last two axes of floats goes through the BLAS.
 
-    On 128 × 512 float32, a matrix-vector product takes half the time of ``np.sum``.
+    A product with a row of ones takes half the time of ``np.sum`` on 128 × 512 float32, and a tenth
+    on 31 × 64 × 20.
     """
-    if array.ndim == 2 and array.dtype.char in "fd" and len(axis or ()) == 1:
-        rows, columns = array.shape
-        if axis[0] == 0:
-            total = _ones(rows, array.dtype).dot(array)
-            return total[None, :] if keepdims else total
-        total = array.dot(_ones(columns, array.dtype))
-        return total[:, None] if keepdims else total
+    ndim = array.ndim
+    if ndim > 1 and array.dtype.char in "fd" and len(axis or ()) == 1 and axis[0] >= ndim - 2:
+        ones = _ones(array.shape[axis[0]], array.dtype)
+        if axis[0] == ndim - 2:
+            total = ones.dot(array) if ndim == 2 else np.matmul(ones, array)
+            return total[..., None, :] if keepdims else total
+        total = array.dot(ones) if ndim == 2 else np.matmul(array, ones)
+        return total[..., None] if keepdims else total
     return np.sum(array, axis=axis, keepdims=keepdims)
 
 
