@@ -164,8 +164,8 @@ class Primitive:
             bit <<= 1
         if tensors and wide:  # a NumPy float64 scalar is a number, not a wish for float64
             values = [float(x) if type(x) is _Float64 else x for x in values]
-        xp = backend.of(values)
         try:
+            xp = backend.of(values)
             data = self.forward(xp, *values, **params)
         except Exception as error:
             raise self._explain(values, error) from None
@@ -227,6 +227,9 @@ class Primitive:
                 f"{self.__name__}: operands on {' and '.join(devices)}; "
                 f"move one with .to({devices[-1]!r})"
             )
+        known = backend.explained(error)
+        if known is not error:
+            return known
         shapes = " and ".join(str(x.shape) for x in arrays)
         if isinstance(error, backend.cpu.linalg.LinAlgError):
             advice = "adding a multiple of the identity may help"

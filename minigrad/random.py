@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from minigrad import backend
-from minigrad.backend import Device
+from minigrad.backend import Device, DeviceError
 
 _generators: dict[Device, Any] = {}
 _seed: int | None = None
@@ -29,10 +29,11 @@ def generator(device: Device | None = None) -> Any:
     """Return the generator of a device, NumPy's or CuPy's `Generator`."""
     global _seed
     name = backend.canonical(device)
+    xp = backend.get(name)  # which makes the device the current one, also for what is drawn
     if name not in _generators:
         if _seed is None:
             _seed = int.from_bytes(os.urandom(8), "little")
-        _generators[name] = backend.get(name).generator(_seed)
+        _generators[name] = xp.generator(_seed)
     return _generators[name]
 
 
@@ -46,6 +47,39 @@ def set_state(state: dict[str, Any]) -> None:
     generator("cpu").bit_generator.state = state
 
 
+def save() -> dict[str, Any]:
+    """Return what `load` needs to go on from here, on all devices, as JSON can hold it.
+
+    The state of a device's generator cannot be read. It starts anew here, from a seed that is drawn
+    now and saved: who goes on and who loads it draw the same numbers.
+    """
+    seeds = _drawn_seeds()
+    _start_anew(seeds)
+    return {**get_state(), "devices": seeds}
+
+
+def load(state: dict[str, Any]) -> None:
+    """Go on from what `save` returned; a device that is not here is left out."""
+    seeds = state.get("devices", {})
+    set_state({name: value for name, value in state.items() if name != "devices"})
+    for name in _generators.keys() - {"cpu"}:
+        del _generators[name]
+    _start_anew(seeds)
+
+
+def _drawn_seeds() -> dict[Device, int]:
+    """Draw a seed for each device whose generator is in use, the CPU aside."""
+    return {name: int(generator("cpu").integers(2**63)) for name in _generators if name != "cpu"}
+
+
+def _start_anew(seeds: dict[Device, int]) -> None:
+    for name, seed in seeds.items():
+        try:
+            _generators[name] = backend.get(name).generator(seed)
+        except DeviceError:  # saved on another machine
+            continue
+
+
 def snapshot() -> Callable[[], None]:
     """Return a function that winds every generator back to where it stands now, again and again.
 
@@ -53,14 +87,13 @@ def snapshot() -> Callable[[], None]:
     drawn now: what it gives next is then the same each time. One that is first used later on starts
     anew as it did then.
     """
-    seeds = {name: int(generator("cpu").integers(2**63)) for name in _generators if name != "cpu"}
+    seeds = _drawn_seeds()
     state = get_state()
 
     def rewind() -> None:
         set_state(state)
         for name in _generators.keys() - seeds.keys() - {"cpu"}:
             del _generators[name]
-        for name, seed in seeds.items():
-            _generators[name] = backend.get(name).generator(seed)
+        _start_anew(seeds)
 
     return rewind

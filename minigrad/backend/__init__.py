@@ -19,6 +19,10 @@ Device = str  # "cpu", "cuda:0", "cuda:1", …
 _cuda: ModuleType | None = None
 
 
+# What nvidia-smi prints above its table is the newest CUDA that the driver serves.
+INSTALL = 'pip install "cupy-cuda13x[ctk]" (or "cupy-cuda12x[ctk]", where nvidia-smi says CUDA 12)'
+
+
 class DeviceError(RuntimeError):
     """A device that is not there, or operands that live on two devices."""
 
@@ -40,30 +44,57 @@ def canonical(device: Device | None) -> Device:
 
 
 def get(device: Device | None) -> ModuleType:
-    """Return the backend module that serves `device`, importing CuPy's on the first use of it."""
+    """Return the backend module that serves `device`, ready to make arrays there.
+
+    CuPy is imported on the first use of it. The device becomes the one on which CuPy computes.
+
+    Raises DeviceError if CuPy, the driver or the device is missing.
+    """
     global _cuda
-    if canonical(device) == "cpu":
+    name = canonical(device)
+    if name == "cpu":
         return cpu
     if _cuda is None:
-        try:
-            module = importlib.import_module("minigrad.backend.cupy")
-        except ImportError:
-            raise DeviceError(
-                'device "cuda" needs CuPy: pip install cupy-cuda13x (or cupy-cuda12x); '
-                'device "cpu" needs nothing'
-            ) from None
-        missing = module.unavailable()
-        if missing:
-            raise DeviceError(f'device "cuda" cannot be used: {missing}; use device="cpu"')
-        _cuda = module
+        _cuda = _imported()
+    _cuda.use(name)
     return _cuda
 
 
+def _imported() -> ModuleType:
+    """Return CuPy's backend module, or raise DeviceError with what to install."""
+    try:
+        module = importlib.import_module("minigrad.backend.cupy")
+    except ImportError as error:
+        if error.name == "cupy":
+            raise DeviceError(
+                f'device "cuda" needs CuPy: {INSTALL}; device "cpu" needs nothing'
+            ) from None
+        raise DeviceError(
+            f'device "cuda" cannot be used: CuPy is installed, but cannot be imported '
+            f"({first_line(error)}); install it anew: {INSTALL}"
+        ) from None
+    missing = module.unavailable()
+    if missing:
+        raise DeviceError(f'device "cuda" cannot be used: {missing}; or use device="cpu"')
+    return module
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's text."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def of(values: Any) -> ModuleType:
-    """Return the backend of the first array of the second library among `values`, else NumPy's."""
+    """Return the backend of the first array of the second library among `values`, else NumPy's.
+
+    With several GPUs, the one where the arrays are becomes that on which CuPy computes; DeviceError
+    if they are on two.
+    """
     if _cuda is not None:
         for value in values:
             if isinstance(value, _cuda.Array):
+                if _cuda.several:
+                    _cuda.follow(values)
                 return _cuda
     return cpu
 
@@ -89,6 +120,22 @@ def apart(array: Array, owners: set[int]) -> Array:
         array = array.copy()
     owners.add(id(owner(array)))
     return array
+
+
+def explained(error: Exception) -> Exception:
+    """Return an error of CUDA's as a DeviceError that says what to do, any other as it is."""
+    text = "" if _cuda is None else _cuda.advice(error)
+    return DeviceError(text) if text else error
+
+
+def moved(array: Array, device: Device) -> Array:
+    """Return an array on a device: itself if it is there."""
+    where = canonical(device)
+    if device_of(array) == where:
+        return array
+    if where != "cpu" and not isinstance(array, cpu.Array):
+        return get(where).from_device(array, where)
+    return get(where).from_host(of((array,)).to_host(array), where)
 
 
 def is_array(value: Any) -> bool:

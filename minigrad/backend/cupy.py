@@ -1,16 +1,24 @@
 """CuPy: the names of `numpy.py`, on a CUDA device. Imported on the first use of ``device="cuda"``.
 
-Everything not here passes through to CuPy unchanged.
+Everything not here passes through to CuPy unchanged. Nothing here reads a value back from the
+device, but for what says so: the host would have to wait.
 """
 
 from __future__ import annotations
 
 import builtins
+from collections.abc import Iterable
 from typing import Any
 
 import cupy as cp
 
+from minigrad.backend import INSTALL, DeviceError, first_line
+
 Array: Any = cp.ndarray
+_CUDA_ERROR: Any = cp.cuda.runtime.CUDARuntimeError
+
+several = False  # whether there is more than one device, so that each array's must be looked at
+_count = 0
 
 
 def __getattr__(name: str) -> Any:
@@ -23,34 +31,105 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+# Devices -----------------------------------------------------------------------------------------
+
+
 def unavailable() -> str:
-    """Say why this backend cannot be used; the empty string when it can."""
+    """Say why this backend cannot be used, and what to do; the empty string when it can."""
+    global several, _count
     try:
-        count = cp.cuda.runtime.getDeviceCount()
-    except cp.cuda.runtime.CUDARuntimeError as error:
-        return f"CuPy is installed, but found no usable GPU ({error})"
-    return "" if count else "CuPy is installed, but found no GPU"
+        _count = cp.cuda.runtime.getDeviceCount()
+        several = _count > 1
+        if _count:
+            cp.zeros(1)  # a driver may count devices and then not serve them
+    except Exception as error:
+        return advice(error) or f"CuPy is installed, but failed ({error})"
+    return "" if _count else "CuPy is installed, but found no GPU"
+
+
+def advice(error: Exception) -> str:
+    """Return what an error of CUDA means and what to do; the empty string for any other."""
+    text = str(error)
+    if isinstance(error, cp.cuda.memory.OutOfMemoryError):
+        free, total = cp.cuda.Device().mem_info
+        return (
+            f"the GPU has no memory left: {text.strip().rstrip('.')}; free are {free:,} of "
+            f"{total:,} bytes; try a smaller batch or model, float16 or float32, or let go of "
+            "what is not needed"
+        )
+    if isinstance(error, _CUDA_ERROR):
+        if "InsufficientDriver" in text:
+            return (
+                "CuPy is installed, but the NVIDIA driver is missing, or too old for it; install "
+                f"a newer driver, or the CuPy for the one that there is: {INSTALL}"
+            )
+        if "NoDevice" in text:
+            return "CuPy and a driver are installed, but there is no GPU (or none is visible)"
+        return f"CUDA failed ({text})"
+    if isinstance(error, ImportError) and ("lib" in text or "DLL" in text):
+        return (
+            f"a library of CUDA is missing, or of another version ({first_line(error)}); install "
+            f"those that CuPy's wheel was made for: {INSTALL}; or the CUDA toolkit"
+        )
+    return ""
+
+
+def use(device: str) -> None:
+    """Make a device the one on which CuPy computes; raise DeviceError if there is none such."""
+    number = int(device[5:])
+    if number >= _count:
+        names = ", ".join(f'"cuda:{i}"' for i in range(_count))
+        raise DeviceError(f'no device "{device}"; there is {names}')
+    if several and number != cp.cuda.runtime.getDevice():
+        cp.cuda.runtime.setDevice(number)
+
+
+def follow(values: Iterable[Any]) -> None:
+    """Make the device of arrays the one on which CuPy computes; DeviceError if there are two."""
+    devices = {value.data.device_id for value in values if isinstance(value, Array)}
+    if len(devices) > 1:
+        raise DeviceError(f"operands on {' and '.join(f'cuda:{i}' for i in sorted(devices))}")
+    for device in devices:
+        if device != cp.cuda.runtime.getDevice():
+            cp.cuda.runtime.setDevice(device)
 
 
 def device_of(array: Any) -> str:
     """Return the name of the device that holds `array`."""
-    return f"cuda:{array.device.id}"
+    return f"cuda:{array.data.device_id}"
 
 
 def from_host(array: Any, device: str) -> Any:
     """Copy a NumPy array to `device`."""
-    with cp.cuda.Device(int(device[5:])):
+    use(device)
+    try:
         return cp.asarray(array)
+    except cp.cuda.memory.OutOfMemoryError as error:
+        raise DeviceError(advice(error)) from None
+
+
+def from_device(array: Any, device: str) -> Any:
+    """Copy an array of another GPU to `device`."""
+    use(device)
+    return array.copy(order="A")
 
 
 def to_host(array: Any) -> Any:
-    """Copy an array into host memory, as a NumPy array."""
-    return cp.asnumpy(array)
+    """Copy an array into host memory, as a NumPy array of its memory layout; this waits."""
+    return array.get(order="A")
+
+
+def known_finite(array: Any) -> bool:
+    """Say whether all elements are known to be finite: never, since to know is to wait."""
+    return False
 
 
 def synchronize() -> None:
     """Wait until the device has finished."""
     cp.cuda.Device().synchronize()
+
+
+# Functions ---------------------------------------------------------------------------------------
 
 
 def generator(seed: int | None) -> Any:
@@ -73,8 +152,17 @@ def relu(array: Any) -> Any:
     return cp.maximum(array, 0)
 
 
+def solve(a: Any, b: Any) -> Any:
+    """Return a⁻¹ b for matrices; where a has no inverse the numbers mean nothing, unsaid."""
+    if a.ndim > 2 or b.ndim > 2:  # CuPy wants as many of either
+        count = cp.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        a = cp.broadcast_to(a, count + a.shape[-2:])
+        b = cp.broadcast_to(b, count + b.shape[-2:])
+    return cp.linalg.solve(a, b)
+
+
 def sum_of_squares(vector: Any) -> float:
-    """Return Σ xᵢ², in the vector's precision."""
+    """Return Σ xᵢ², in the vector's precision; this waits."""
     return float(cp.dot(vector, vector))
 
 

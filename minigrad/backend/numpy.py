@@ -45,6 +45,11 @@ def to_host(array: Any) -> Any:
     return array
 
 
+def known_finite(array: Any) -> bool:
+    """Say whether all elements are known to be finite; to know costs little here."""
+    return bool(np.count_nonzero(np.isfinite(array)) == array.size)
+
+
 def synchronize() -> None:
     """Wait until the device has finished; NumPy always has."""
 
@@ -98,6 +103,11 @@ def relu(array: Any) -> Any:
     if array.ndim == 0:
         return np.maximum(array, array.dtype.type(0))
     return np.maximum(array, np.zeros(array.shape[-1], array.dtype))
+
+
+def solve(a: Any, b: Any) -> Any:
+    """Return a⁻¹ b for matrices, with one batch of either for all of the other."""
+    return np.linalg.solve(a, b)
 
 
 def sum_of_squares(vector: Any) -> float:

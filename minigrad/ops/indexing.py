@@ -24,7 +24,7 @@ __all__ = [
 
 
 def _pick(xp: Backend, x: Array, *, index: Any) -> Array:
-    return x[index]
+    return x[index if xp is backend.cpu else _beside(x, index)]
 
 
 _pick.__name__ = "getitem"
@@ -37,14 +37,14 @@ _copy = linear(_transpose)(_pick)
 def put(xp: Backend, x: Array, *, index: Any, shape: tuple[int, ...]) -> Array:
     """Return zeros of a shape with x added at the index: the transpose of `getitem`."""
     out = xp.zeros(shape, x.dtype)
-    xp.scatter_add(out, index, x)
+    xp.scatter_add(out, index if xp is backend.cpu else _beside(out, index), x)
     return out
 
 
 def getitem(x: Value, index: Any) -> Any:
     """Return ``x[index]``: integers, slices, None, …, masks and integer arrays, as in NumPy."""
     parts = index if isinstance(index, tuple) else (index,)
-    plain = tuple(_index(part) for part in parts)
+    plain = _beside(x, tuple(_index(part) for part in parts))
     basic = all(
         part is None or part is Ellipsis or isinstance(part, (int, slice)) for part in plain
     )
@@ -67,6 +67,15 @@ def _index(part: Any) -> Any:
             f"not of {getattr(part, 'dtype', type(part).__name__)}"
         )
     return part.__index__() if part.ndim == 0 and kind != "b" else part
+
+
+def _beside(x: Value, index: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return an index with its arrays on the device of x."""
+    array = x.data if isinstance(x, Tensor) else x
+    if isinstance(array, backend.cpu.Array) or not backend.is_array(array):
+        return index
+    device = backend.device_of(array)
+    return tuple(backend.moved(part, device) if hasattr(part, "dtype") else part for part in index)
 
 
 def take(x: Value, indices: Any, axis: int | None = None) -> Any:
@@ -96,7 +105,7 @@ def scatter_add(x: Value, index: Any, values: Value, axis: int) -> Any:
             f"scatter_add: values of shape {given} for an index of shape {wanted}; they are equal, "
             "or the values are one number"
         )
-    return add(x, put(values, index=where, shape=shape_of(x)))
+    return add(x, put(values, index=_beside(x, where), shape=shape_of(x)))
 
 
 def _along(index: Any, axis: int, ndim: int, operation: str) -> tuple[Any, ...]:

@@ -187,7 +187,7 @@ def all(x: Value, axis: Axis = None, keepdims: bool = False) -> Any:
 def _shifted(xp: Backend, x: Array, axis: tuple[int, ...]) -> tuple[Array, Array]:
     """Return x less its maximum, which cannot overflow, and that maximum (0 where infinite)."""
     top = x.max(axis if len(axis) != 1 else axis[0], keepdims=True)
-    if xp.count_nonzero(xp.isfinite(top)) < top.size:
+    if not xp.known_finite(top):
         top = xp.where(xp.isfinite(top), top, 0)
     return x - top, top
 

@@ -73,7 +73,7 @@ def save_checkpoint(path: str | Path, **parts: Any) -> None:
         for name, part in parts.items()
     }
     arrays: dict[str, Any] = {}
-    tree = _packed({"random": random.get_state(), **state}, "", arrays)
+    tree = _packed({"random": random.save(), **state}, "", arrays)
     save_tensors(path, arrays, {_KEY: json.dumps(tree)})
 
 
@@ -128,7 +128,7 @@ def resume(path: str | Path, **parts: Any) -> dict[str, Any]:
         except (AttributeError, IndexError, KeyError, TypeError) as error:
             raise _damaged(path, f"its {name!r} is damaged") from error
     try:
-        random.set_state(state.pop("random"))
+        random.load(state.pop("random"))
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(path, "its 'random' is damaged") from error
     return state

@@ -1,0 +1,83 @@
+"""The fake itself: it refuses what CuPy refuses, and has no name that CuPy does not have."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.fake_cupy import counts, record
+
+
+def test_names_are_those_of_cupy():
+    """Every name in the list, with its parameters, is CuPy's own."""
+    pytest.importorskip("cupy", reason="CuPy is not installed: pip install cupy-cuda13x")
+    known = json.loads(record.FILE.read_text())
+    installed = record.recorded()
+    for namespace, names in known["names"].items():
+        for name, described in names.items():
+            there = installed["names"][namespace].get(name, "missing")
+            assert there == described, f"{namespace}.{name}"
+
+
+@pytest.fixture
+def cp(fake):
+    import cupy
+
+    return cupy
+
+
+def test_refuses_what_cupy_refuses(cp):
+    x, y = cp.arange(6.0).reshape(2, 3), np.ones(3)
+    for mixed in (
+        lambda: x + y, lambda: y + x, lambda: cp.maximum(x, y), lambda: cp.dot(x, y),
+        lambda: cp.where(x > 1, x, y), lambda: cp.concatenate([x[0], y]), lambda: x[np.array([1])],
+        lambda: x.__setitem__(0, y), lambda: cp.scatter_add, lambda: cp.sum(x, where=True),
+        lambda: x.sum(initial=1), lambda: cp.take(x, 0, mode="wrap"), lambda: np.asarray(x),
+        lambda: cp.random.default_rng(0).permutation(3), lambda: np.sin(y, out=x),
+    ):  # fmt: skip
+        with pytest.raises((TypeError, AttributeError)):
+            mixed()
+
+
+def test_a_device_is_not_another(cp):
+    x = cp.ones(3)
+    with cp.cuda.Device(1):
+        y = cp.ones(3)
+        assert (x.device.id, y.device.id, y[1:].device.id) == (0, 1, 1)
+        with pytest.raises(ValueError, match="different from the current device"):
+            x + 1
+        assert x.copy().device.id == 1
+    with pytest.raises(ValueError, match="different from the current device"):
+        x + y
+    with pytest.raises(cp.cuda.runtime.CUDARuntimeError):
+        cp.cuda.Device(2).use()
+
+
+def test_results_are_arrays_and_views_know_their_base(cp):
+    x = cp.arange(6.0).reshape(2, 3)
+    assert type(x.sum()) is type(x[0, 0]) is cp.ndarray
+    x[0, 0][...] = 5
+    assert x.tolist()[0][0] == 5
+    assert x.T.base is x.base
+    assert (x + 1).base is None
+    assert cp.arange(3)[cp.array([4])].tolist() == [1]  # an index beyond the end wraps around
+
+
+def test_waits_are_counted(cp):
+    import cupyx
+
+    x = cp.arange(3.0)
+    for wait in (
+        lambda: x.sum().item(), lambda: float(x[0]), lambda: bool(x[0] > 1), x.tolist, x.get,
+        lambda: cp.asnumpy(x), x.nonzero, lambda: x[x > 1], lambda: int(x[1]), lambda: f"{x}",
+        cp.cuda.Device().synchronize, lambda: cp.unique(x),
+    ):  # fmt: skip
+        before = counts["waits"]
+        wait()
+        assert counts["waits"] > before
+        with cupyx.allow_synchronize(False), pytest.raises(cupyx.DeviceSynchronized):
+            wait()
+    before = counts["waits"]
+    x[x > 1] = 0
+    cp.exp(x[1:]).sum()
+    assert counts["waits"] == before
