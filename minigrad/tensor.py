@@ -181,6 +181,12 @@ class Tensor:
         self.version[0] += 1
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if self.requires_grad and mode.recording:
+            raise GraphError(
+                "NumPy would compute outside the graph, and the gradient would be lost: use "
+                "minigrad's own function (mg.dot for np.dot), or give NumPy the array, "
+                "tensor.numpy()"
+            )
         array = self.numpy()
         return array.astype(dtype) if dtype is not None or copy else array
 

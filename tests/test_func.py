@@ -48,7 +48,8 @@ def numerical(function, x, eps=1e-6):
 
 
 def close(a, b, rtol=1e-6, atol=1e-8):
-    np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=rtol, atol=atol)
+    a, b = (x.numpy() if isinstance(x, mg.Tensor) else np.asarray(x) for x in (a, b))
+    np.testing.assert_allclose(a, b, rtol=rtol, atol=atol)
 
 
 # The numbers -------------------------------------------------------------------------------------

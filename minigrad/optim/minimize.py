@@ -38,6 +38,16 @@ SOLVERS: dict[str, tuple[type[SecondOrder], dict[str, Any]]] = {
     "lm": (LevenbergMarquardt, {"scaling": True}),  # least_squares' name, for MINPACK's scaling
 }
 
+_DIFFERENTIATED = "f is differentiated as it stands, so leave it out"
+_SCIPYS = {  # keywords of SciPy's minimize that are not needed here, or not there
+    "args": "give a function of x alone: lambda x: f(x, *args)",
+    "jac": _DIFFERENTIATED,
+    "hess": _DIFFERENTIATED,
+    "hessp": _DIFFERENTIATED,
+    "bounds": "change variables (x = mg.exp(u) is positive), or use SciPy with mg.value_and_grad",
+    "constraints": "add a penalty to f, or use SciPy with mg.value_and_grad",
+}
+
 
 @dataclass
 class Result:
@@ -72,6 +82,7 @@ def minimize(
     tol: float | None = None,
     options: dict[str, Any] | None = None,
     callback: Callable[..., Any] | None = None,
+    **others: Any,
 ) -> Result:
     """Minimize a function of one or several tensors, in the manner of ``scipy.optimize.minimize``.
 
@@ -93,8 +104,12 @@ def minimize(
       StopIteration.
 
     Raises HyperparameterError for a method or an option that there is not, ClosureError for a
-    function that returns no Tensor, TypeError for an x0 that is no number.
+    function that returns no Tensor, TypeError for an x0 that is no number and for what SciPy's has
+    and this has not (derivatives and ``args`` are not needed; there are no bounds).
     """
+    for name in others:
+        advice = _SCIPYS.get(name, "its arguments are f, x0, method, tol, options and callback")
+        raise TypeError(f"minimize has no {name}=; {advice}")
     if not callable(f):
         raise TypeError(f"minimize: f is a function of x that returns a Tensor, not {f!r}")
     single, tensors = _variables(x0)

@@ -47,11 +47,11 @@ class Meter:
             self.counted += n
 
     def note(self, report: Any) -> None:
-        """Add what a step's report counts, and take over the rest of its numbers."""
+        """Add what a step's report counts, and take over the rest that is worth a line."""
         for name, value in vars(report).items() if report is not None else ():
             if name in ("nfev", "njev", "nhev", "inner"):
                 self.report[name] = self.report.get(name, 0) + value
-            elif name in ("gradient_norm", "step_length"):
+            elif name in ("gradient_norm", "step_length", "reason"):
                 self.report[name] = value
 
     def means(self) -> dict[str, float]:

@@ -279,6 +279,17 @@ def test_in_place_operators_follow_pytorch():
     assert alias.tolist() == [2, 2, 2]
 
 
+@pytest.mark.parametrize("function", [np.dot, np.linalg.norm, np.asarray])
+def test_numpy_does_not_take_a_tensor_out_of_its_graph(function):
+    w = mg.tensor([1.0, 2.0], requires_grad=True)
+    arguments = (w, np.ones(2)) if function is np.dot else (w,)
+    with pytest.raises(mg.GraphError, match=r"outside the graph.*mg\.dot.*\.numpy\(\)"):
+        function(*arguments)
+    with mg.no_grad():
+        function(*arguments)
+    function(*(w.detach(), *arguments[1:]))
+
+
 def test_numpy_view_of_a_parameter_is_read_only():
     with pytest.raises(ValueError, match="read-only"):
         leaf(3).numpy()[0] = 1

@@ -166,3 +166,12 @@ def test_a_search_that_rounding_stalls_ends():
     found = optim.minimize(lambda p: 0.5 * p @ (q @ p) - c @ p, np.zeros(20), method="Newton-CG")
     assert found.status in (0, 2)
     assert found.nfev < 500
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [("jac", "differentiated"), ("args", "lambda"), ("bounds", "SciPy"), ("max_iter", "options")],
+)
+def test_scipys_other_keywords_get_advice(name, advice):
+    with pytest.raises(TypeError, match=f"no {name}=.*{advice}"):
+        optim.minimize(lambda x: (x * x).sum(), [1.0, 2.0], **{name: None})
