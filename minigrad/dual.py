@@ -70,9 +70,12 @@ class Dual:
         """Return the result of an operation that has this dual among its inputs."""
         if op.kind == "linear" and len(inputs) == 1 and not op.variadic:
             return Dual(None, op(self.tangent, **params), (op, inputs, params))
-        tangents = [x.tangent if type(x) is Dual else None for x in inputs]
-        rules = [op.rule(i) for i, tangent in enumerate(tangents) if tangent is not None]
-        if not any(rules):  # piecewise constant, or not differentiable
+        tangents = []
+        moving = False
+        for i, x in enumerate(inputs):
+            tangents.append(x.tangent if type(x) is Dual else None)
+            moving = moving or (type(x) is Dual and op.rule(i) is not None)
+        if not moving:  # piecewise constant, or not differentiable
             return op(*map(value_of, inputs), **params)
         out = Dual(None, None, (op, inputs, params))
         shape = None

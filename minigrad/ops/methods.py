@@ -93,6 +93,11 @@ class _Elsewhere:
         raise AttributeError(self.message)
 
 
+def _operator(function: Any) -> Any:
+    """Return a function of two operands; a Primitive is no function and would not bind."""
+    return lambda self, other: function(self, other)
+
+
 def _reflected(function: Any) -> Any:
     return lambda self, other: function(other, self)
 
@@ -130,11 +135,13 @@ def _array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **keywords: A
 def attach_operators(cls: type) -> None:
     """Give a class the arithmetic operators and comparisons."""
     for name, function in _OPERATORS.items():
-        setattr(cls, f"__{name}__", _method(function))
+        setattr(cls, f"__{name}__", _operator(function))
         setattr(cls, f"__r{name}__", _reflected(function))
     for name in ("and", "or"):
         setattr(cls, f"__r{name}__", _reflected(_COMPARISONS[name]))
-    for name, function in (_COMPARISONS | _UNARY).items():
+    for name, function in _COMPARISONS.items():
+        setattr(cls, f"__{name}__", _operator(function))
+    for name, function in _UNARY.items():
         setattr(cls, f"__{name}__", _method(function))
 
 
