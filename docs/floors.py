@@ -75,7 +75,17 @@ FLOORS = [
             ("random.py", "seeded generators"),
         ],
     ),
-    (0, "arrays", [("backend/numpy.py", "NumPy"), "|", ("backend/cupy.py", "CuPy")]),
+    (
+        0,
+        "arrays",
+        [
+            ("backend/numpy.py", "NumPy"),
+            "|",
+            ("backend/cupy.py", "CuPy"),
+            "|",
+            ("machine/", "memory and kernels"),
+        ],
+    ),
 ]
 
 # One hue a floor, from warm to cool on the way down: (fill, edge) on light, (fill, edge) on dark.

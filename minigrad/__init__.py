@@ -19,6 +19,7 @@ from minigrad.creation import (
     zeros_like,
 )
 from minigrad.func import ggn_vp, grad, hessian, hvp, jacobian, jvp, value_and_grad, vhp, vjp
+from minigrad.machine import tune
 from minigrad.mode import (
     AnomalyError,
     GraphError,
@@ -42,5 +43,5 @@ __all__ = [
     "ggn_vp", "grad", "hessian", "hvp", "int32", "int64", "is_grad_enabled", "jacobian", "jvp",
     "linspace",
     "manual_seed", "no_grad", "ones", "ones_like", "rand", "randn", "random", "tensor", "testing",
-    "value_and_grad", "vhp", "vjp", "zeros", "zeros_like",
+    "tune", "value_and_grad", "vhp", "vjp", "zeros", "zeros_like",
 ]  # fmt: skip
