@@ -6,6 +6,7 @@ with each gradient its derivative along them: a Hessian-vector product.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -59,30 +60,37 @@ class Curvature:
             raise ValueError("an input is given twice; its vector would be ambiguous")
         for node in reached:
             node.check()
-        self._wanted = {id(source(x)) for x in self.inputs}
+        self._gradients: dict[int, Any] = {}  # the gradients of the nodes, from the first sweep
+        self.outputs = outputs
+        self._select(reached)
         if self._wanted.isdisjoint([id(x) for x in (*reached, *leaves)]):
             raise GraphError(
                 "the loss depends on none of the inputs; compute it from these very tensors"
             )
-        self._useful = autograd._useful(reached, self._wanted)
-        self._nodes = [node for node in reached if id(node) in self._useful]  # the newest first
-        self._pushed = _read(self._nodes, set())
-        self._gradients: dict[int, Any] = {}  # the gradients of the nodes, from the first sweep
-        self.outputs = outputs
-        if outputs is not None:
-            self._cut(outputs)
-
-    def _cut(self, outputs: Tensor) -> None:
-        """Split the graph into what `outputs` was computed from, and the rest."""
-        if id(source(outputs)) not in self._useful:
+        if outputs is not None and id(source(outputs)) not in self._useful:
             raise GraphError(
                 "the outputs lie not between the inputs and the loss; return the very tensor that "
                 "the loss was computed from"
             )
-        inner = {id(node) for node in autograd._reach([outputs])[0]}
-        self._inner = [node for node in self._nodes if id(node) in inner]
-        self._outer = [node for node in self._nodes if id(node) not in inner]
-        self._pushed_outside = _read(self._nodes, inner)
+
+    def _select(self, reached: list[Node]) -> None:
+        """Choose the nodes to sweep over: those between the inputs and the loss, newest first."""
+        self._wanted = {id(source(x)) for x in self.inputs}
+        self._useful = autograd._useful(reached, self._wanted)
+        self._nodes = [node for node in reached if id(node) in self._useful]
+        self._pushed = _read(self._nodes, set())
+        if self.outputs is not None:  # what they were computed from, and the rest
+            inner = {id(node) for node in autograd._reach([self.outputs])[0]}
+            self._inner = [node for node in self._nodes if id(node) in inner]
+            self._outer = [node for node in self._nodes if id(node) not in inner]
+            self._pushed_outside = _read(self._nodes, inner)
+
+    def _from(self, i: int) -> Curvature:
+        """Return the same for the inputs from number `i` on: its sweeps pass by the others."""
+        part = copy.copy(self)
+        part.inputs = self.inputs[i:]
+        part._select(self._nodes)
+        return part
 
     def gradient(self) -> list[Tensor]:
         """Return the gradient of the loss."""
@@ -120,7 +128,7 @@ class Curvature:
         The columns are products with unit vectors, as many in one sweep as `COLUMNS` says. The
         inputs have one dtype and are on one device.
         """
-        return _joined(self._blocks(self.hvp))
+        return _joined(self._blocks(Curvature.hvp))
 
     def blocks(self) -> list[list[Tensor]]:
         """Return H by inputs: ``blocks()[i][j]`` has the shape of input i, then that of input j."""
@@ -129,31 +137,31 @@ class Curvature:
                 Tensor.of(block.reshape(x.shape + y.shape))
                 for y, block in zip(self.inputs, row, strict=True)
             ]
-            for x, row in zip(self.inputs, self._blocks(self.hvp), strict=True)
+            for x, row in zip(self.inputs, self._blocks(Curvature.hvp), strict=True)
         ]
 
     def ggn(self) -> Tensor:
         """Return the Gauss–Newton matrix whole; see `hessian` and `ggn_vp`."""
-        return _joined(self._blocks(self.ggn_vp))
+        return _joined(self._blocks(Curvature.ggn_vp))
 
-    def _blocks(self, product: Callable[[Sequence[Any]], list[Tensor]]) -> list[list[Any]]:
-        """Return the matrix of a symmetric product, by inputs, each block a matrix."""
-        rows = []
+    def _blocks(self, product: Callable[[Curvature, Sequence[Any]], list[Tensor]]) -> Any:
+        """Return the matrix of a symmetric product, by inputs, each block a matrix.
+
+        The blocks right of the diagonal are computed, and those left of it are their transposes.
+        """
+        blocks: list[list[Any]] = [[None] * len(self.inputs) for _ in self.inputs]
         for i, x in enumerate(self.inputs):
-            vectors: list[Any] = [None] * len(self.inputs)
-            parts = []
-            for unit in units(x, self._nodes):
-                vectors[i] = unit
-                parts.append(
-                    [
-                        flat(part.data, unit, y.shape)
-                        for y, part in zip(self.inputs, product(vectors), strict=True)
-                    ]
-                )
+            part = self._from(i)
+            zeros: list[Any] = [None] * (len(part.inputs) - 1)
             xp = backend.of((x.data,))
-            empty = [[xp.zeros((0, y.size), x.dtype) for y in self.inputs]]
-            rows.append([xp.concatenate(column) for column in zip(*(parts or empty), strict=True)])
-        return rows
+            rows = [[xp.zeros((0, y.size), y.dtype) for y in part.inputs]]
+            for unit in units(x, part._nodes):
+                found = zip(part.inputs, product(part, [unit, *zeros]), strict=True)
+                rows.append([flat(out.data, unit, y.shape) for y, out in found])
+            for j, column in enumerate(zip(*rows, strict=True), start=i):
+                blocks[i][j] = xp.concatenate(column)
+                blocks[j][i] = blocks[i][j].T
+        return blocks
 
     def _push(self, vectors: Sequence[Any], nodes: list[Node]) -> Tangents:
         """Return the tangents of the nodes, for those of the inputs."""
