@@ -19,7 +19,11 @@ Shape = int | Sequence[int]
 def _made(
     name: str, shape: Any, dtype: DType, device: Device | None, requires_grad: bool, *rest: Any
 ) -> Tensor:
-    array = getattr(backend.get(device), name)(shape, *rest, dtype=legal_dtype(dtype))
+    xp = backend.get(device)
+    try:
+        array = getattr(xp, name)(shape, *rest, dtype=legal_dtype(dtype))
+    except MemoryError as error:
+        raise backend.explained(error) from None
     return Tensor.of(array).requires_grad_(requires_grad)
 
 

@@ -171,7 +171,7 @@ class Primitive:
             raise self._explain(values, error) from None
         if not tensors:
             return data
-        if not isinstance(data, xp.Array):
+        if not isinstance(data, xp.Array) and not backend.is_array(data):
             data = xp.asarray(data)
         if data.dtype.char in "ed" and not _has(data.dtype.name, values) and "dtype" not in params:
             if data.dtype.char == "e":  # NumPy's choice for booleans and small integers

@@ -237,8 +237,15 @@ class Tensor:
                 "use mg.where(mask, value, x) or mg.scatter_add, or assign to a leaf inside "
                 "mg.no_grad()"
             )
-        index = tuple(map(_raw, index)) if isinstance(index, tuple) else _raw(index)
-        self.data[index] = _raw(value)
+        parts = tuple(map(_raw, index)) if isinstance(index, tuple) else (_raw(index),)
+        value = _raw(value)
+        if backend.is_array(value) and backend.device_of(value) != self.device:
+            raise DeviceError(
+                f"a value on {backend.device_of(value)} for a tensor on {self.device}; move one "
+                f"with .to({self.device!r})"
+            )
+        backend.of((self.data,))  # which makes its device the current one
+        self.data[backend.beside(self.data, parts)] = value
         self.modified()
 
     def _in_place(self, function: Callable[[Any, Any], Any], other: Any) -> Tensor:

@@ -138,6 +138,14 @@ def moved(array: Array, device: Device) -> Array:
     return get(where).from_host(of((array,)).to_host(array), where)
 
 
+def beside(array: Array, index: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the parts of an index with those that are arrays on the device of `array`."""
+    if isinstance(array, cpu.Array):
+        return index
+    device = device_of(array)
+    return tuple(moved(part, device) if is_array(part) else part for part in index)
+
+
 def is_array(value: Any) -> bool:
     """Say whether `value` is an array of a library in use."""
     return isinstance(value, cpu.Array) or (_cuda is not None and isinstance(value, _cuda.Array))

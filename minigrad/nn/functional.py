@@ -8,9 +8,11 @@ themselves: what is here says shapes and formulas. A `reduction` is ``"mean"``, 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from minigrad import backend, ops, random
+from minigrad.backend import DeviceError
 from minigrad.mode import ShapeError
 from minigrad.ops import affine, log_softmax, neural, relu, sigmoid, softmax, tanh
 from minigrad.ops.neural import lecun_tanh, silu
@@ -228,8 +230,10 @@ def cross_entropy(
 ) -> Any:
     """Return -log softmax(logits)[target], reduced; see `nn.CrossEntropyLoss`."""
     classes = raw(target)
+    on_cpu = _together(logits, classes, "cross_entropy") is backend.cpu
     if (
-        logits.ndim == 2
+        on_cpu
+        and logits.ndim == 2
         and classes.ndim == 1
         and classes.dtype.kind == "i"
         and not label_smoothing
@@ -248,6 +252,15 @@ def cross_entropy(
         raise ValueError(f"label_smoothing is a number from 0 to 1, not {label_smoothing!r}")
     if classes.dtype.kind == "f":
         return _probable(logits, target, reduction, label_smoothing)
+    if not on_cpu:
+
+        def losses(rows: Any, flat: Any, place: Any) -> Any:
+            if not label_smoothing:
+                return neural.cross_entropy(rows, place, 1.0, False)
+            soft = _smoothed(rows, place, label_smoothing)
+            return neural.soft_cross_entropy(rows, soft, 1.0, False)
+
+        return _unseen(logits, classes, ignore_index, reduction, "cross_entropy", losses)
     return _indexed(logits, classes, ignore_index, reduction, label_smoothing)
 
 
@@ -256,6 +269,12 @@ def nll_loss(
 ) -> Any:
     """Return -logp[target] for log-probabilities (N, C) or (N, C, …), reduced; see `nn.NLLLoss`."""
     check_reduction(reduction)
+    if _together(logp, raw(target), "nll_loss") is not backend.cpu:
+
+        def picked(rows: Any, flat: Any, place: Any) -> Any:
+            return -ops.getitem(ops.flatten(rows), place)
+
+        return _unseen(logp, raw(target), ignore_index, reduction, "nll_loss", picked)
     rows = _class_rows(logp)
     classes, kept = _classes(logp, raw(target), ignore_index, "nll_loss")
     losses = -ops.getitem(rows, (kept, classes[kept]))
@@ -273,8 +292,20 @@ def _class_rows(x: Value) -> Any:
     return ops.reshape(ops.permute(x, (0, *range(2, x.ndim), 1)), (-1, x.shape[1]))
 
 
-def _classes(x: Value, target: Any, ignore_index: int, operation: str) -> tuple[Any, Any]:
-    """Return the flat class indices and the positions of those that count, or raise."""
+def _together(x: Value, target: Any, operation: str) -> Any:
+    """Return the backend of an input and its target; DeviceError if they are on two devices."""
+    array = raw(x)
+    devices = [backend.device_of(array), backend.device_of(target)]
+    if devices[0] != devices[1]:
+        raise DeviceError(
+            f"{operation}: an input on {devices[0]} and a target on {devices[1]}; "
+            f"move one with .to({devices[0]!r})"
+        )
+    return backend.of((array,))
+
+
+def _check_classes(x: Value, target: Any, operation: str) -> int:
+    """Return the number of classes; raise for a target of another dtype or shape."""
     if target.dtype.kind not in "iu":
         raise TypeError(
             f"{operation}: classes are integers (int64), not {target.dtype}; use .astype(mg.int64)"
@@ -285,7 +316,12 @@ def _classes(x: Value, target: Any, ignore_index: int, operation: str) -> tuple[
             f"{operation}: an input of shape {x.shape} needs classes of shape {expected}, or "
             f"probabilities of its own shape; the target's is {target.shape}"
         )
-    width = x.shape[1 if x.ndim > 1 else 0]
+    return x.shape[1 if x.ndim > 1 else 0]  # type: ignore[no-any-return]
+
+
+def _classes(x: Value, target: Any, ignore_index: int, operation: str) -> tuple[Any, Any]:
+    """Return the flat class indices and the positions of those that count, or raise."""
+    width = _check_classes(x, target, operation)
     flat = target.reshape(-1)
     ignored = flat == ignore_index
     wrong = ((flat < 0) | (flat >= width)) & ~ignored
@@ -295,6 +331,42 @@ def _classes(x: Value, target: Any, ignore_index: int, operation: str) -> tuple[
             f"must be from 0 to {width - 1}, or ignore_index ({ignore_index})"
         )
     return flat, backend.of((flat,)).nonzero(~ignored)[0]
+
+
+def _unseen(
+    x: Value,
+    target: Any,
+    ignore_index: int,
+    reduction: str,
+    operation: str,
+    losses: Callable[[Any, Any, Any], Any],
+) -> Any:
+    """Return a loss of classes on a device whose numbers the host does not look at.
+
+    What is ignored is multiplied by 0, and what is no class by NaN: to leave it out, or to raise,
+    the host would have to wait for the device. ``losses(rows, classes, places)`` is of every row.
+    """
+    width = _check_classes(x, target, operation)
+    rows, flat = _class_rows(x), target.reshape(-1)
+    xp, dtype = backend.of((flat,)), raw(x).dtype
+    kept = flat != ignore_index
+    legal = (flat >= 0) & (flat < width)
+    safe = xp.where(legal & kept, flat, 0)
+    every = losses(rows, safe, xp.arange(0, flat.size * width, width) + safe)
+    share = xp.where(kept, xp.where(legal, 1.0, math.nan), 0.0).astype(dtype)
+    every = ops.where(kept, every, 0) * share
+    if reduction == "none":
+        return ops.reshape(every, target.shape)
+    total = ops.sum(every)
+    return total if reduction == "sum" else total / xp.maximum(kept.sum(), 1).astype(dtype)
+
+
+def _smoothed(rows: Any, place: Any, smoothing: float) -> Any:
+    """Return the mixture of the classes at flat places with the uniform distribution."""
+    count, width = rows.shape
+    soft = backend.of((place,)).full((count, width), smoothing / width, raw(rows).dtype)
+    soft.reshape(-1)[place] += 1 - smoothing
+    return soft
 
 
 def _spread(losses: Any, kept: Any, flat: Any, shape: Any, reduction: str) -> Any:
@@ -321,9 +393,7 @@ def _indexed(
     else:
         index = xp.arange(0, count * width, width) + flat[kept]
         if smoothing:
-            soft = xp.full((count, width), smoothing / width, raw(logits).dtype)
-            soft.reshape(-1)[index] += 1 - smoothing
-            losses = neural.soft_cross_entropy(rows, soft, 1.0, False)
+            losses = neural.soft_cross_entropy(rows, _smoothed(rows, index, smoothing), 1.0, False)
         else:
             losses = neural.cross_entropy(rows, index, 1.0, False)
     return _spread(losses, kept, flat, target.shape, reduction)

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from minigrad import backend
-from minigrad.backend import Array, Device
 from minigrad.mode import ShapeError
 from minigrad.nn.summary import describe, tabulate
 from minigrad.tensor import DType, Tensor, legal_dtype
@@ -251,7 +250,7 @@ class Module:
             raise ShapeError(f"shapes do not fit {type(self).__name__}: {'; '.join(wrong)}")
         for name, array in arrays.items():
             place = places[name]
-            place.data[...] = _moved(array, place.device)
+            place.data[...] = backend.moved(array, place.device)
             place.modified()
         return Loaded(missing, unexpected)
 
@@ -302,7 +301,7 @@ class Module:
             array = value.data
             for target in targets:
                 if isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda"):
-                    array = _moved(array, target)
+                    array = backend.moved(array, target)
                 elif array.dtype.kind == "f":
                     array = array.astype(legal_dtype(target), copy=False)  # keeps the layout
             if array is not value.data:
@@ -331,14 +330,3 @@ class Module:
         shapes; without one, that column is left out.
         """
         return tabulate(self, example)
-
-
-def _moved(array: Array, device: Device) -> Array:
-    """Return an array on a device, in the memory layout that it has."""
-    where = backend.canonical(device)
-    if backend.device_of(array) == where:
-        return array
-    turned = array.ndim > 1 and not array.flags.c_contiguous and array.T.flags.c_contiguous
-    host = backend.of((array,)).to_host(array.T if turned else array)
-    moved = backend.get(where).from_host(host, where)
-    return moved.T if turned else moved

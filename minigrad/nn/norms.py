@@ -102,7 +102,7 @@ class BatchNorm(Module):
         assert running_mean is not None
         assert running_var is not None
         batches.data += 1  # no graph reads it, and in place it stays an array
-        share = 1 / int(batches.data) if self.momentum is None else self.momentum
+        share = 1 / batches.data if self.momentum is None else self.momentum
         for running, batch in ((running_mean, mean), (running_var, variance)):
             moved = running.data * (1 - share) + batch * share
             running.data = moved.astype(running.dtype, copy=False)

@@ -24,7 +24,7 @@ __all__ = [
 
 
 def _pick(xp: Backend, x: Array, *, index: Any) -> Array:
-    return x[index if xp is backend.cpu else _beside(x, index)]
+    return x[backend.beside(x, index)]
 
 
 _pick.__name__ = "getitem"
@@ -37,7 +37,7 @@ _copy = linear(_transpose)(_pick)
 def put(xp: Backend, x: Array, *, index: Any, shape: tuple[int, ...]) -> Array:
     """Return zeros of a shape with x added at the index: the transpose of `getitem`."""
     out = xp.zeros(shape, x.dtype)
-    xp.scatter_add(out, index if xp is backend.cpu else _beside(out, index), x)
+    xp.scatter_add(out, backend.beside(out, index), x)
     return out
 
 
@@ -72,10 +72,7 @@ def _index(part: Any) -> Any:
 def _beside(x: Value, index: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return an index with its arrays on the device of x."""
     array = x.data if isinstance(x, Tensor) else x
-    if isinstance(array, backend.cpu.Array) or not backend.is_array(array):
-        return index
-    device = backend.device_of(array)
-    return tuple(backend.moved(part, device) if hasattr(part, "dtype") else part for part in index)
+    return backend.beside(array, index) if backend.is_array(array) else index
 
 
 def take(x: Value, indices: Any, axis: int | None = None) -> Any:

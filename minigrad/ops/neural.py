@@ -155,7 +155,7 @@ def _soft_cross_entropy(
     xp: Backend, x: Array, logp: Array, target: Array, *, scale: float, total: bool
 ) -> Array:
     """Return -scale · Σ target · log-probability over each row, or over all if `total`."""
-    if not xp.isfinite(logp).all():
+    if not xp.known_finite(logp):
         logp = xp.where(target == 0, 0, logp)  # an impossible class that never occurs costs nothing
     return xp.sum(target * logp, axis=None if total else (1,)) * -scale
 
@@ -257,12 +257,13 @@ def normalize(x: Value, axis: tuple[int, ...], eps: float) -> tuple[Any, Array, 
     """Return x less its mean over axes, divided by √(variance + ε), and the raw mean and variance.
 
     `axis` is increasing and non-negative; the variance is the biased one. The two arrays keep the
-    axes at size 1. The result is right wherever x is finite, also where its squares overflow.
+    axes at size 1. The result is right wherever x is finite, on the CPU also where its squares
+    overflow; a GPU's host would have to wait to see that.
     """
     moments = _moments(x, axis=axis)
     raw = _raw(moments)
     xp = backend.of((raw,))
-    if xp.isfinite(raw[1]).all():
+    if xp is not backend.cpu or xp.isfinite(raw[1]).all():
         return _normalize(x, moments, axis=axis, eps=eps), raw[0], raw[1]
     top = float(xp.abs(_raw(x)).max())
     if not math.isfinite(top):

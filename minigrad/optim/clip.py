@@ -1,7 +1,8 @@
 """Clipping of gradients, between ``backward()`` and ``step()``.
 
 All three replace ``p.grad`` by a new tensor where they change it, so that a gradient that is used
-elsewhere too keeps its value.
+elsewhere too keeps its value. On a GPU nothing here is read by the host, which would have to wait:
+norms are returned as Tensors of no axis, and gradients are multiplied by 1 where they stay.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def clip_grad_norm_(
     max_norm: float,
     norm_type: float = 2.0,
     error_if_nonfinite: bool = False,
-) -> float:
+) -> Any:
     """Scale all gradients by c/‖g‖ if their common norm ‖g‖ exceeds c, and return ‖g‖.
 
     c is `max_norm`; the norm is that of all gradients taken as one vector, of order `norm_type`
@@ -30,10 +31,16 @@ def clip_grad_norm_(
     NaN or 0 as the formula says, as in PyTorch; with `error_if_nonfinite` that is an error instead,
     which names the parameter. (PyTorch scales by c/(‖g‖ + 1e-6).)
 
+    On a GPU the norm is a Tensor, and infinite where the sum of the powers overflows, as PyTorch's
+    is; with `error_if_nonfinite` the host reads it.
+
     Raises HyperparameterError for `max_norm` or `norm_type` ≤ 0, FloatingPointError as said.
     """
     tensors = _with_gradient("clip_grad_norm_", parameters, "max_norm", max_norm)
     _positive("clip_grad_norm_", "norm_type", norm_type)
+    if not error_if_nonfinite and _on_one_gpu(tensors):
+        powers = ops.stack([_power(p, norm_type) for p in tensors])
+        return _limited(tensors, powers, max_norm, norm_type)
     norms = [_norm(p, norm_type) for p in tensors]
     largest = max(norms, default=0.0)
     total = largest
@@ -56,7 +63,7 @@ def clip_grad_norm_(
 
 def clip_grad_norm_per_parameter_(
     parameters: Parameters, max_norm: float, norm_type: float = 2.0
-) -> list[float]:
+) -> list[Any]:
     """Scale each gradient by c/‖g‖ if its own norm ‖g‖ exceeds c, and return the norms before.
 
     Raises HyperparameterError for `max_norm` or `norm_type` ≤ 0.
@@ -64,6 +71,8 @@ def clip_grad_norm_per_parameter_(
     name = "clip_grad_norm_per_parameter_"
     tensors = _with_gradient(name, parameters, "max_norm", max_norm)
     _positive(name, "norm_type", norm_type)
+    if _on_one_gpu(tensors):
+        return [_limited([p], _power(p, norm_type), max_norm, norm_type) for p in tensors]
     norms = [_norm(p, norm_type) for p in tensors]
     for p, norm in zip(tensors, norms, strict=True):
         if not norm <= max_norm:
@@ -107,6 +116,33 @@ def _norm(p: Tensor, order: float) -> float:
         return largest
     portions = abs(g / largest).astype("float64") ** order
     return float(largest * float(portions.sum()) ** (1 / order))
+
+
+def _on_one_gpu(tensors: list[Tensor]) -> bool:
+    devices = {p.device for p in tensors}
+    return len(devices) == 1 and devices != {"cpu"}
+
+
+def _power(p: Tensor, order: float) -> Any:
+    """Return Σ|g|ᵖ of a gradient on a GPU (max|g| for p = ∞), at least in float32, as an array."""
+    g = p.grad.data.ravel("K")  # type: ignore[union-attr]
+    if g.dtype == "float16":
+        g = g.astype("float32")
+    xp = backend.of((g,))
+    if order == math.inf:
+        return xp.concatenate([abs(g), xp.zeros(1, g.dtype)]).max()
+    return xp.dot(g, g) if order == 2.0 else (abs(g) ** order).sum()
+
+
+def _limited(tensors: list[Tensor], powers: Any, max_norm: float, order: float) -> Tensor:
+    """Scale gradients on a GPU by min(1, c/‖g‖), and return ‖g‖, which stays there too."""
+    xp = backend.of((powers,))
+    norm = powers.max() if order == math.inf else powers.sum() ** (1 / order)
+    factor = xp.minimum(max_norm / norm, 1.0)
+    for p in tensors:
+        g = p.grad.data  # type: ignore[union-attr]
+        p.grad = Tensor.of(g * factor.astype(g.dtype))
+    return Tensor.of(norm)
 
 
 def _scale(p: Tensor, factor: float) -> None:

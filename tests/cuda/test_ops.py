@@ -12,6 +12,7 @@ import minigrad as mg
 from minigrad import backend, forward
 from minigrad.batch import Batch
 from minigrad.curvature import Curvature
+from tests.cuda.compare import equal, host
 from tests.ops.row import Drawn, listed
 from tests.ops.table import ROWS
 
@@ -29,24 +30,13 @@ def on(x, where, dtype=None):
     return y.requires_grad_(x.dtype.kind == "f")
 
 
-def host(found, where, dtypes):
-    """Return a result as a NumPy array, after a look at where it is and of what dtype."""
-    if found is None:
-        return None
-    array = found.data if isinstance(found, mg.Tensor) else found
-    assert backend.device_of(array) == where
-    if dtypes is not None:
-        assert array.dtype in dtypes
-    return np.array(backend.of((array,)).to_host(array))
-
-
 def computed(row, case, where, dtype):
     """Return values and derivatives of orders 1 to 3, forward, reverse, and of batches."""
     arrays = row.inputs(case)
     xs = [on(x, where, dtype) for x in arrays]
     free = [x for x in xs if x.requires_grad]
     outputs = listed(row.mg(*xs, **case.params))
-    found = [host(y, where, None) for y in outputs]
+    found = [host(y, where) for y in outputs]
     rng = np.random.default_rng(1)
     ws = [on(rng.uniform(-1, 1, y.shape), where, dtype).detach() for y in outputs]
     vs = [on(rng.uniform(-1, 1, x.shape), where, dtype).detach() for x in free]
@@ -56,14 +46,14 @@ def computed(row, case, where, dtype):
     value = sum(live[1:], live[0])
     kinds = {x.dtype for x in free}
     plain = mg.autograd.grad(value, free, retain_graph=True, allow_unused=True)
-    found += [host(g, where, kinds) for g in plain]
-    found += [host(t, where, None) for t in forward.jvp(outputs, free, [v.data for v in vs])]
+    found += [host(g, where, *kinds) for g in plain]
+    found += [host(t, where) for t in forward.jvp(outputs, free, [v.data for v in vs])]
     curvature = Curvature(value, free)
-    found += [host(h, where, kinds) for h in curvature.hvp(vs)]
-    found.append(host(curvature.hessian(), where, kinds))
+    found += [host(h, where, *kinds) for h in curvature.hvp(vs)]
+    found.append(host(curvature.hessian(), where, *kinds))
     for _ in range(2):
         gradients = mg.autograd.grad(value, free, create_graph=True, allow_unused=True)
-        found += [host(g, where, kinds) for g in gradients]
+        found += [host(g, where, *kinds) for g in gradients]
         live = [(g * v).sum() for g, v in zip(gradients, vs, strict=True) if g is not None]
         live = [part for part in live if part.requires_grad]
         if not live:
@@ -71,15 +61,10 @@ def computed(row, case, where, dtype):
         value = sum(live[1:], live[0])
     stacked = [backend.of((x.data,)).stack([x.data, x.data]) for x in xs]
     batch = listed(row.mg(*map(Batch, stacked), **case.params))
-    return found + [host(y.array, where, None) for y in batch]
+    return found + [host(y.array, where) for y in batch]
 
 
 @named
 def test_values_and_derivatives(row, device):
     for case in cases(row):
-        here, there = computed(row, case, "cpu", None), computed(row, case, device, None)
-        assert len(here) == len(there)
-        for a, b in zip(here, there, strict=True):
-            assert (a is None) == (b is None)
-            if a is not None:
-                np.testing.assert_allclose(b, a, rtol=1e-9, atol=1e-10, strict=True)
+        equal(computed(row, case, "cpu", None), computed(row, case, device, None))

@@ -23,6 +23,7 @@ from tests.fake_cupy.arrays import (
     current_device,
     index_inside,
     inside,
+    limited,
     ndarray,
     outside,
     use_device,
@@ -62,7 +63,7 @@ class Function:
         given = [_deep(x) for x in arguments]
         out = keywords.get("out")
         named = {key: _deep(value) for key, value in keywords.items()}
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), limited():
             result = self.numpys(*given, **named)
         if out is not None:
             return out

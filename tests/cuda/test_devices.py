@@ -1,0 +1,163 @@
+"""Tensors on devices: made there, moved, mixed by mistake, and computed with on the second one."""
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import nn, optim
+from tests.cuda.compare import host
+from tests.fake_cupy import counts
+
+
+def test_creation(device):
+    for made in (
+        mg.zeros(2, 3, device=device), mg.ones(2, device="cuda"), mg.full((2,), 3.0, device=device),
+        mg.eye(3, device=device), mg.arange(5, device=device), mg.linspace(0, 1, 5, device=device),
+        mg.randn(3, device=device), mg.rand(3, device=device), mg.tensor([1.0], device=device),
+        mg.zeros_like(mg.ones(2, device=device)), mg.ones_like(mg.zeros(2, device=device)),
+        mg.tensor(mg.ones(3), device=device),
+    ):  # fmt: skip
+        assert made.device == device
+    x = mg.zeros(2, device=device)
+    x.grad = np.ones(2)
+    assert x.grad.device == device
+    assert repr(mg.ones(2, device=device)) == 'tensor([1., 1.], device="cuda:0")'
+
+
+def test_same_numbers_after_the_same_seed(device):
+    def drawn():
+        mg.manual_seed(3)
+        return [mg.randn(5, device=device).numpy(), mg.rand(5, device=device).numpy()]
+
+    np.testing.assert_array_equal(drawn(), drawn())
+
+
+def test_gradients_pass_between_devices(device):
+    x = mg.tensor([1.0, 2.0], requires_grad=True)
+    y = (x.to(device) ** 3).to("cpu")
+    assert (x.to(device).device, y.device) == (device, "cpu")
+    (g,) = mg.autograd.grad(y.sum(), x, create_graph=True)
+    assert g.device == "cpu"
+    np.testing.assert_allclose(g.numpy(), [3, 12])
+    np.testing.assert_allclose(mg.autograd.grad(g.sum(), x)[0].numpy(), [6, 12])
+    assert type(x.to(device).to("cpu").data) is np.ndarray
+    v = mg.tensor([1.0, 1.0])
+    moved = lambda x: (x.to(device) ** 3).sum().to("cpu")  # noqa: E731
+    np.testing.assert_allclose(mg.hvp(moved, x.detach(), v).numpy(), [6, 12])
+    np.testing.assert_allclose(mg.jvp(moved, x.detach(), v)[1].numpy(), 15)
+
+
+def test_mixing_is_an_error_that_says_what_to_call(device):
+    x, y = mg.ones(3, device=device), mg.ones(3)
+    for mixed in (lambda: x + y, lambda: y @ x, lambda: mg.where(x > 0, x, y),
+                  lambda: x * np.ones(3), lambda: mg.concatenate([x, y])):  # fmt: skip
+        with pytest.raises(mg.DeviceError, match=r"operands on cpu and cuda:0; move one with \.to"):
+            mixed()
+    with pytest.raises(mg.DeviceError):
+        x.grad = y
+
+
+def test_indices_may_come_from_the_host(device):
+    x = mg.tensor(np.arange(6.0).reshape(2, 3), device=device, requires_grad=True)
+    for index in ([1, 0], np.array([1, 0]), mg.tensor([1, 0]), mg.tensor([1, 0], device=device)):
+        y = x[:, index]
+        assert y.device == device
+        np.testing.assert_array_equal(host(y.detach(), device), [[1, 0], [4, 3]])
+    x[[0, 0, 1]].sum().backward()
+    np.testing.assert_array_equal(host(x.grad, device), [[2, 2, 2], [1, 1, 1]])
+    z = mg.zeros(3, device=device)
+    z[mg.tensor([True, False, True])] = 2.0
+    z[np.array([1])] = mg.ones(1, device=device)
+    np.testing.assert_array_equal(host(z, device), [2, 1, 2])
+
+
+def test_operands_in_either_order_keep_the_graph(device):
+    x = mg.ones(3, device=device, requires_grad=True)
+    array = mg.full((3,), 2.0, device=device).data
+    for y in (array * x, x * array, array - x, np.float64(2) * x, 2 * x, array / x, array < x):
+        assert type(y) is mg.Tensor
+        assert y.device == device
+    (array * x).sum().backward()
+    np.testing.assert_array_equal(host(x.grad, device), [2, 2, 2])
+    assert type(array * x.detach()) is mg.Tensor
+
+
+def test_two_devices(fake):
+    """On the second device all is done there, whatever was computed on the first in between."""
+    mg.manual_seed(0)
+    models = {}
+    for where in ("cuda:1", "cuda:0"):
+        model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm(8), nn.ReLU(), nn.Dropout(0.1),
+                              nn.Linear(8, 3)).to(where)  # fmt: skip
+        models[where] = model, optim.Adam(model.parameters())
+    before = counts["between devices"]
+    for _ in range(2):
+        for where, (model, optimizer) in models.items():
+            x, y = mg.randn(5, 4, device=where), mg.tensor([0, 1, 2, 0, 1], device=where)
+            loss = nn.CrossEntropyLoss()(model(x), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optim.clip_grad_norm_(model.parameters(), 0.1)
+            optimizer.step()
+            assert loss.device == where
+            assert {p.device for p in model.parameters()} == {where}
+            assert {p.grad.device for p in model.parameters()} == {where}
+    assert counts["between devices"] == before
+    x, y = mg.ones(3, device="cuda:0"), mg.ones(3, device="cuda:1")
+    with pytest.raises(mg.DeviceError, match="operands on cuda:0 and cuda:1; move one with"):
+        x + y
+    assert (x.to("cuda:1") + y).device == "cuda:1"
+    assert counts["to host"] == 0
+    loss = lambda p: (p * p * p).sum()  # noqa: E731
+    z = mg.ones(3, device="cuda:1")
+    mg.ones(3, device="cuda:0") + 1
+    assert mg.hvp(loss, z, z).device == "cuda:1"
+    mg.ones(3, device="cuda:0") + 1
+    assert mg.hessian(loss)(z).device == "cuda:1"
+    with pytest.raises(mg.DeviceError, match='no device "cuda:2"; there is "cuda:0", "cuda:1"'):
+        mg.zeros(2, device="cuda:2")
+
+
+def test_no_memory_left_is_one_line(device):
+    with pytest.raises(
+        mg.DeviceError, match=r"no memory left: .* free are .* bytes; try a smaller"
+    ):
+        mg.zeros(1 << 45, device=device)
+    x = mg.ones(1 << 23, device=device)
+    with pytest.raises(mg.DeviceError, match="no memory left"):
+        mg.outer(x, x)
+    with pytest.raises(mg.DeviceError, match="a value on cpu for a tensor on cuda:0"):
+        x[:2] = mg.ones(2)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ("cudaErrorInsufficientDriver: CUDA driver version is insufficient", "driver is missing"),
+        ("cudaErrorNoDevice: no CUDA-capable device is detected", "there is no GPU"),
+        ("cudaErrorInitializationError: initialization error", "CUDA failed"),
+    ],
+)
+def test_a_machine_that_cannot_is_told_why(error, said, fake, monkeypatch):
+    import cupy
+
+    def count():
+        raise cupy.cuda.runtime.CUDARuntimeError(error)
+
+    monkeypatch.setattr(cupy.cuda.runtime, "getDeviceCount", count)
+    with pytest.raises(mg.DeviceError, match=f'"cuda" cannot be used: .*{said}.*device="cpu"'):
+        mg.zeros(2, device="cuda")
+
+
+def test_a_library_that_is_missing_is_named(device, monkeypatch):
+    def broken(*arguments):
+        raise ImportError('Failure finding "libcublas.so.13": no such file\nand more')
+
+    import cupy
+
+    monkeypatch.setattr(cupy, "matmul", broken)
+    vars(mg.backend.get("cuda")).pop("matmul", None)
+    x = mg.ones(2, 2, device=device)
+    with pytest.raises(mg.DeviceError, match=r'libcublas.so.13".*pip install "cupy-cuda13x\[ctk\]'):
+        x @ x
+    vars(mg.backend.get("cuda")).pop("matmul", None)
