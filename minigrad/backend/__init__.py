@@ -8,6 +8,7 @@ library itself, so ``xp.exp`` is NumPy's or CuPy's. Nothing here knows of tensor
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -136,6 +137,16 @@ def moved(array: Array, device: Device) -> Array:
     if where != "cpu" and not isinstance(array, cpu.Array):
         return get(where).from_device(array, where)
     return get(where).from_host(of((array,)).to_host(array), where)
+
+
+def streamed(batches: Iterable[tuple[Array, ...]], device: Device) -> Iterator[tuple[Array, ...]]:
+    """Yield tuples of arrays on another device; to a GPU, one is copied ahead of its use."""
+    where = canonical(device)
+    if where != "cpu":
+        yield from get(where).streamed(batches, where)
+        return
+    for arrays in batches:
+        yield tuple(moved(array, where) for array in arrays)
 
 
 def beside(array: Array, index: tuple[Any, ...]) -> tuple[Any, ...]:

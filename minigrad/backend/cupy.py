@@ -7,10 +7,12 @@ device, but for what says so: the host would have to wait.
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterable
+import collections
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import cupy as cp
+import numpy as np
 
 from minigrad.backend import INSTALL, DeviceError, first_line
 
@@ -117,6 +119,58 @@ def from_device(array: Any, device: str) -> Any:
 def to_host(array: Any) -> Any:
     """Copy an array into host memory, as a NumPy array of its memory layout; this waits."""
     return array.get(order="A")
+
+
+def has_room(nbytes: int) -> bool:
+    """Say whether so many bytes of data may move here as a whole: half of what is free, at most."""
+    free, _ = cp.cuda.Device().mem_info
+    return bool(nbytes <= free // 2)
+
+
+def streamed(batches: Iterable[tuple[Any, ...]], device: str) -> Iterator[tuple[Any, ...]]:
+    """Yield tuples of arrays on a device, each copied while the one before it is computed with.
+
+    NumPy's arrays go through page-locked memory, from which the device copies by itself, on a
+    stream of its own. The host waits only when it is two batches ahead of the device.
+    """
+    use(device)
+    stream = cp.cuda.Stream(non_blocking=True)
+    sent: collections.deque[Any] = collections.deque()
+    used: Any = None
+    for arrays in batches:
+        sent.append(_sent(arrays, device, stream))
+        if len(sent) > 1:
+            used = _arrived(sent.popleft(), used)
+            yield used[0]
+    while sent:
+        used = _arrived(sent.popleft(), used)
+        yield used[0]
+
+
+def _sent(arrays: tuple[Any, ...], device: str, stream: Any) -> Any:
+    """Begin to copy arrays; return them, the memory that they come from, and their arrival."""
+    import cupyx
+
+    if not all(isinstance(array, np.ndarray) for array in arrays):
+        return tuple(from_device(array, device) for array in arrays), (), None
+    use(device)
+    # The arrays' memory is that of the stream that computes, which may have freed it just now.
+    stream.wait_event(cp.cuda.get_current_stream().record())
+    staged = tuple(cupyx.empty_pinned(array.shape, array.dtype) for array in arrays)
+    there = tuple(cp.empty(array.shape, array.dtype) for array in arrays)
+    for array, page, copy in zip(arrays, staged, there, strict=True):
+        page[...] = array
+        copy.set(page, stream)
+    return there, staged, stream.record()
+
+
+def _arrived(sent: Any, used: Any) -> Any:
+    """Let what is computed next wait for arrays; let go of the memory the last ones came from."""
+    if used is not None and used[2] is not None and not used[2].done:
+        used[2].synchronize()
+    if sent[2] is not None:
+        cp.cuda.get_current_stream().wait_event(sent[2])
+    return sent
 
 
 def known_finite(array: Any) -> bool:

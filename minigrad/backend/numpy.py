@@ -45,6 +45,11 @@ def to_host(array: Any) -> Any:
     return array
 
 
+def has_room(nbytes: int) -> bool:
+    """Say whether so many bytes of data may move here as a whole."""
+    return True
+
+
 def known_finite(array: Any) -> bool:
     """Say whether all elements are known to be finite; to know costs little here."""
     return bool(np.count_nonzero(np.isfinite(array)) == array.size)

@@ -5,6 +5,7 @@ What is not here: where data comes from (`images.py`, `synthetic.py`, `idx.py`).
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -113,9 +114,10 @@ class Dataset:
         shuffle: bool = False,
         seed: int | None = None,
         drop_last: bool = False,
+        device: Device | None = None,
     ) -> Loader:
         """Return the batches of this dataset, see `Loader`."""
-        return Loader(self, batch_size, shuffle, seed, drop_last)
+        return Loader(self, batch_size, shuffle, seed, drop_last, device)
 
 
 class Loader:
@@ -125,6 +127,10 @@ class Loader:
     had again, from any batch on: `batches(epoch, start)`. A seed of None is drawn from `mg.random`
     once, so that `manual_seed` decides it. Without `shuffle` the batches are views of the dataset:
     copy before changing them. `drop_last` leaves out a last batch that is not full.
+
+    With a `device` other than the dataset's, the rows stay where they are, and each batch is copied
+    while the one before it is computed with: for data that a GPU has no room for. Data that it has
+    room for are faster there as a whole: ``dataset.to("cuda").loader(...)``.
     """
 
     def __init__(
@@ -134,6 +140,7 @@ class Loader:
         shuffle: bool = False,
         seed: int | None = None,
         drop_last: bool = False,
+        device: Device | None = None,
     ) -> None:
         if not isinstance(batch_size, int) or batch_size < 1:
             raise DatasetError(f"batch_size={batch_size!r}; legal is an integer from 1")
@@ -148,6 +155,7 @@ class Loader:
         self.shuffle = shuffle
         self.seed = seed if seed is None else _seed(seed)
         self.drop_last = drop_last
+        self.device = dataset.device if device is None else backend.canonical(device)
         self.epoch = 0
 
     def __len__(self) -> int:
@@ -161,6 +169,21 @@ class Loader:
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Return the batches of one epoch (counted from 0), from batch number `start` on."""
+        arrays = self._rows(epoch, start)
+        if self.device != self.dataset.device:
+            arrays = backend.streamed(arrays, self.device)
+        return ((Tensor.of(x), Tensor.of(y)) for x, y in arrays)
+
+    def on(self, device: Device) -> Loader:
+        """Return this loader with its batches on a device; this one, if they are there."""
+        if backend.canonical(device) == self.device:
+            return self
+        other = copy.copy(self)
+        other.device = backend.canonical(device)
+        return other
+
+    def _rows(self, epoch: int, start: int) -> Iterator[tuple[Array, Array]]:
+        """Return the arrays of one epoch's batches, where the dataset is."""
         x, y = self.dataset.x, self.dataset.y
         order = None
         if self.shuffle:
@@ -170,9 +193,9 @@ class Loader:
         for first in range(start * self.batch_size, len(self) * self.batch_size, self.batch_size):
             rows = slice(first, first + self.batch_size)
             if order is None:
-                yield Tensor.of(x[rows]), Tensor.of(y[rows])
+                yield x[rows], y[rows]
             else:
-                yield Tensor.of(x.take(order[rows], 0)), Tensor.of(y.take(order[rows], 0))
+                yield x.take(order[rows], 0), y.take(order[rows], 0)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the seed and the number of epochs begun."""

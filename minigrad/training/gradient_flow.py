@@ -48,7 +48,7 @@ class GradientFlow(Callback):
         self._layers: dict[str, list[Tensor]] = {}
         self._removers: list[Callable[[], None]] = []
         self._before: dict[str, list[Array]] | None = None  # parameters, while a step is measured
-        self._squares: dict[tuple[str, str], float] = {}
+        self._squares: dict[tuple[str, str], Array] = {}  # on the device, until all are read
 
     def on_train_begin(self, loop: Loop) -> None:
         """Listen at the layers."""
@@ -83,6 +83,19 @@ class GradientFlow(Callback):
         key = (layer, kind)
         self._squares[key] = self._squares.get(key, 0.0) + _square(array)
 
+    def _read(self) -> dict[tuple[str, str], float]:
+        """Return the sums of squares as numbers; of each device all at once."""
+        found: dict[tuple[str, str], float] = {}
+        devices: dict[str, list[tuple[str, str]]] = {}
+        for key, square in self._squares.items():
+            devices.setdefault(backend.device_of(square), []).append(key)
+        for keys in devices.values():
+            squares = [self._squares[key] for key in keys]
+            xp = backend.of(squares)
+            numbers = xp.to_host(xp.stack(squares)).tolist()
+            found.update(zip(keys, numbers, strict=True))
+        return found
+
     def on_step_end(self, loop: Loop) -> None:
         """Measure the parameters and judge."""
         if self._before is not None:
@@ -92,14 +105,13 @@ class GradientFlow(Callback):
                         self._add(layer, "gradient", parameter.grad.data)
                     self._add(layer, "update", parameter.data - before)
                     self._add(layer, "size", before)
-            self._judge(loop, [self._row(loop.step, layer) for layer in self._layers])
+            squares = self._read()
+            self._judge(loop, [self._row(loop.step, layer, squares) for layer in self._layers])
         self._prepare(loop)
 
-    def _row(self, step: int, layer: str) -> dict[str, Any]:
+    def _row(self, step: int, layer: str, squares: dict[tuple[str, str], float]) -> dict[str, Any]:
         kinds = ("activation", "signal", "gradient", "update", "size")
-        norms = {
-            k: math.sqrt(self._squares[layer, k]) for k in kinds if (layer, k) in self._squares
-        }
+        norms = {k: math.sqrt(squares[layer, k]) for k in kinds if (layer, k) in squares}
         size = norms.pop("size", 0.0)
         if size and "update" in norms:
             norms["ratio"] = norms["update"] / size
@@ -155,7 +167,7 @@ class GradientFlow(Callback):
         self._before = None
 
 
-def _square(array: Array) -> float:
+def _square(array: Array) -> Array:
     """Return the sum of squares, in float64 so that it cannot overflow before the norm does."""
     flat = array.astype("float64").reshape(-1)
-    return float(backend.of((flat,)).dot(flat, flat))
+    return backend.of((flat,)).dot(flat, flat)

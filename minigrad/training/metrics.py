@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from minigrad import ops
+from minigrad import backend, ops
 from minigrad.backend import Array, Device
 from minigrad.mode import no_grad
 from minigrad.tensor import Tensor
@@ -112,11 +112,16 @@ def default_batch_size(optimizer: Any, rows: int) -> int:
 
 
 def batches(data: Any, batch_size: int, device: Device, **options: Any) -> Any:
-    """Return the loader of a dataset, moved to a device; a loader comes back as it is."""
+    """Return the loader of a dataset, or a loader, with batches on a device.
+
+    A dataset moves there as a whole, if there is room for it.
+    """
     if hasattr(data, "loader"):
-        return data.to(device).loader(batch_size, **options)
+        if backend.get(device).has_room(data.x.nbytes + data.y.nbytes):
+            data = data.to(device)
+        return data.loader(batch_size, device=device, **options)
     if hasattr(data, "batches"):
-        return data
+        return data.on(device) if hasattr(data, "on") else data
     raise TypeError(
         f"training data are a Dataset or a Loader, not {type(data).__name__}; "
         "wrap arrays in datasets.Dataset(x, y)"
