@@ -141,7 +141,7 @@ def _graph(options: dict[str, Any], data: datasets.Dataset) -> viz.Graph:
 
 
 class _Pictures(training.Callback):
-    """Leaves the graph when training begins, below the heading, and the curves however it ends."""
+    """Leaves the graph when training begins, below the heading, and the rest however it ends."""
 
     def __init__(self, heading: str, graph: viz.Graph, title: str) -> None:
         self._heading = heading
@@ -161,13 +161,18 @@ class _Pictures(training.Callback):
             loop.note(f"graph.dot instead of graph.svg: {error}")
 
     def close(self) -> None:
-        """Draw the curves of the epochs there are."""
+        """Draw the curves of the epochs there are, and write the report."""
         if self._loop is not None and self._loop.history.rows:
             path = self._loop.run.path / "curves.png"
             try:
                 viz.curves(self._loop.history, path, self._title)
             except viz.RenderError as error:
                 self._loop.note(f"no curves.png: {error}")
+        if self._loop is not None:
+            try:
+                folder.write_report(self._loop.run.path)
+            except viz.ReportError as error:  # of files changed by others meanwhile
+                self._loop.note(f"no report.html: {error}")
 
 
 def _batch_size(options: dict[str, Any], rows: int) -> int:

@@ -24,14 +24,14 @@ def curves(history: Any, path: str | Path, title: str = "") -> Path:
     RenderError without matplotlib.
     """
     path = in_folder(path)
-    panels = _panels(_rows(history))
-    if not panels:
+    found = panels(_rows(history))
+    if not found:
         raise ValueError("there is no metric to draw: no row has an epoch and a number")
-    paper = figure("curves", 1 + 4.4 * len(panels), 3.6)
+    paper = figure("curves", 1 + 4.4 * len(found), 3.6)
     from matplotlib.ticker import MaxNLocator
 
-    for i, (metric, lines) in enumerate(panels.items()):
-        axes = paper.add_subplot(1, len(panels), i + 1)
+    for i, (metric, lines) in enumerate(found.items()):
+        axes = paper.add_subplot(1, len(found), i + 1)
         for split, (epochs, values) in lines.items():
             marker = "o" if len(epochs) == 1 else None
             axes.plot(epochs, values, color=_SPLITS[split], label=split, lw=1.8, marker=marker)
@@ -54,11 +54,11 @@ def _rows(history: Any) -> Iterable[Mapping[str, Any]]:
     return getattr(history, "rows", history)  # type: ignore[no-any-return]
 
 
-def _panels(
+def panels(
     rows: Iterable[Mapping[str, Any]],
 ) -> dict[str, dict[str, tuple[list[float], list[float]]]]:
     """Return, by metric and split, the epochs and the values."""
-    panels: dict[str, dict[str, tuple[list[float], list[float]]]] = {}
+    found: dict[str, dict[str, tuple[list[float], list[float]]]] = {}
     for row in rows:
         for name, value in row.items():
             if name in _IGNORED or "epoch" not in row:
@@ -67,9 +67,9 @@ def _panels(
                 continue
             prefix, _, rest = name.partition("_")
             split, metric = (prefix, rest) if prefix in _SPLITS else ("train", name)
-            epochs, values = panels.setdefault(metric, {}).setdefault(split, ([], []))
+            epochs, values = found.setdefault(metric, {}).setdefault(split, ([], []))
             epochs.append(row["epoch"])
             values.append(value)
-    if len(set(panels.get("lr", {}).get("train", ([], []))[1])) == 1:
-        del panels["lr"]  # a constant is no curve
-    return panels
+    if len(set(found.get("lr", {}).get("train", ([], []))[1])) == 1:
+        del found["lr"]  # a constant is no curve
+    return found

@@ -71,6 +71,7 @@ def test_the_default_run(tmp_path):
     assert (run / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert ET.parse(run / "graph.svg").getroot().tag.endswith("svg")
     assert json.loads((run / "config.json").read_text())["options"] == DEFAULTS
+    assert "digits-adam-1" in (run / "report.html").read_text()
     assert weights(run)
 
 
@@ -100,6 +101,8 @@ def test_an_interrupted_run_resumes_to_the_same_weights(tmp_path):
     process = command(*arguments, "--epochs", epochs, "--run", "whole", cwd=tmp_path)
     assert process.communicate(timeout=60) == ("", "")
     assert metrics(tmp_path / "cut") == metrics(tmp_path / "whole")
+    row = f"<th>epoch</th><td>{epochs}</td>"  # the report is of the whole run
+    assert row in (tmp_path / "cut" / "report.html").read_text()
     assert weights(tmp_path / "cut") == weights(tmp_path / "whole")
 
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from minigrad import viz
-from minigrad.viz.curves import _panels
+from minigrad.viz.curves import panels
 
 ROWS = [
     {"epoch": e, "train_loss": 1 / e, "test_loss": 1.1 / e, "test_accuracy": 1 - 1 / e, "lr": 0.1}
@@ -16,12 +16,12 @@ ROWS = [
 
 
 def test_metrics_share_a_panel_by_their_name():
-    panels = _panels(ROWS)
-    assert {m: list(lines) for m, lines in panels.items()} == {
+    found = panels(ROWS)
+    assert {m: list(lines) for m, lines in found.items()} == {
         "loss": ["train", "test"],
         "accuracy": ["test"],
     }
-    assert panels["loss"]["test"] == ([1, 2, 3], [1.1, 0.55, pytest.approx(1.1 / 3)])
+    assert found["loss"]["test"] == ([1, 2, 3], [1.1, 0.55, pytest.approx(1.1 / 3)])
 
 
 def test_rows_and_their_file_give_the_same_picture(tmp_path):
