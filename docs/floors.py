@@ -9,7 +9,7 @@ from pathlib import Path
 # Each floor: its number, its name, and its cards (name, what lives there). "→" between two cards
 # says that the left one imports the right one; "|" says that neither imports the other.
 FLOORS = [
-    (5, "command", [("cli/", "the command line: minigrad train")]),
+    (5, "command", [("cli/", "the command line: minigrad train, minigrad doctor")]),
     (
         4,
         "training",

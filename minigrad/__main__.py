@@ -2,6 +2,6 @@
 
 import sys
 
-from minigrad.cli import main
+from minigrad.cli.entry import run
 
-sys.exit(main())
+sys.exit(run())

@@ -1,4 +1,4 @@
-"""The options of `minigrad train`: names, legal values, defaults, help.
+"""The options of the commands: names, legal values, defaults, help.
 
 Only the options that were given come out of the parser; `DEFAULTS` fills in the rest. So a resumed
 run can tell which options the user wants changed. What they do is in `train.py`.
@@ -38,8 +38,14 @@ DEFAULTS: dict[str, Any] = {
     "seed": 0,
     "device": "cpu",
 }
-RESUMABLE = ("data_dir", "epochs", "quiet", "resume")  # what may be given beside --resume
-COMMANDS = ("train",)
+RESUMABLE = (
+    "data_dir",
+    "epochs",
+    "quiet",
+    "no_tune",
+    "resume",
+)  # what may be given beside --resume
+COMMANDS = ("train", "doctor")
 
 _EXAMPLES = """examples:
   minigrad train
@@ -74,6 +80,16 @@ def parser() -> Parser:
     _model(train)
     _method(train)
     _run(train)
+    doctor = commands.add_parser(
+        "doctor",
+        help="say what this machine computes with, and what would make it faster",
+        description="Print the processor, the BLAS and its kernels, the allocator, the threads, "
+        "the GPU and the optional packages, with what to install or set. What would be gained is "
+        "measured here, in some seconds. Nothing is changed.",
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+    doctor.add_argument("--json", action="store_true", help="print it as JSON")
     return top
 
 
@@ -92,10 +108,13 @@ def parse(argv: list[str]) -> dict[str, Any]:
     given, unknown = top.parse_known_args(argv)
     if unknown:
         word = unknown[0].partition("=")[0]
-        legal = train_options(top) if first == "train" else ["--help", "--version", "train"]
+        legal = (
+            command_options(top, first) if first in COMMANDS else ["--help", "--version", *COMMANDS]
+        )
         near = suggestion(word, legal) if word.startswith("-") else ""
         raise UsageError(
-            f"{unknown[0]!r} is no option{near or '; minigrad train --help lists them'}"
+            f"{unknown[0]!r} is no option"
+            f"{near or f'; minigrad {first or COMMANDS[0]} --help lists them'}"
         )
     if given.command is None:
         raise UsageError("a command is missing; try minigrad train, or minigrad --help")
@@ -117,11 +136,11 @@ def words(options: dict[str, Any]) -> list[str]:
     return line
 
 
-def train_options(top: Parser) -> list[str]:
-    """Return the long options of the train command."""
+def command_options(top: Parser, command: str) -> list[str]:
+    """Return the long options of a command."""
     for action in top._actions:
         if isinstance(action, argparse._SubParsersAction):
-            return list(action.choices["train"].options())
+            return list(action.choices[command].options())
     return []
 
 
@@ -257,3 +276,10 @@ def _run(train: argparse.ArgumentParser) -> None:
         "a schedule is then fitted anew",
     )
     group.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    group.add_argument(
+        "--no-tune",
+        action="store_true",
+        help="leave the process as it is; by default it runs the BLAS's kernels for AVX-512 where "
+        "they are passed over (so the last digits may differ), and keeps the memory of large "
+        "arrays; MINIGRAD_NO_TUNE=1 in the environment does the same",
+    )

@@ -18,6 +18,7 @@ from minigrad.cli import folder, report, schedules
 from minigrad.cli.architecture import build
 from minigrad.cli.options import DEFAULTS, RESUMABLE
 from minigrad.cli.values import DivergedError, UsageError
+from minigrad.machine import kernels
 from minigrad.training.store import library
 
 # Errors that say in one sentence what the user got wrong.
@@ -197,6 +198,20 @@ def _check_batches(options: dict[str, Any], rows: int) -> None:
         )
 
 
+def _say_if_kernels_differ(run: training.Run) -> None:
+    """Say on stderr if the run to resume was begun with other kernels: the last digits differ."""
+    environment = run.read_config().get("environment")
+    before = environment.get("kernels") if isinstance(environment, dict) else None
+    now = kernels.kernels()
+    if before not in (None, "unknown", now):
+        print(
+            f"minigrad: {run.path} was begun with the BLAS's kernels for {before} and goes on with "
+            f"those for {now}: its last digits will not be those of a run without a break; for the "
+            f"same ones set {kernels.VARIABLE}={before}",
+            file=sys.stderr,
+        )
+
+
 def _folder(options: dict[str, Any], given: dict[str, Any]) -> Path:
     """Return the run folder: that of the run to resume, or a new one."""
     if "resume" in given:
@@ -225,6 +240,8 @@ def _fit(options: dict[str, Any], data: tuple[Any, Any], given: dict[str, Any]) 
     if options["early_stopping"] is not None:
         callbacks.append(training.EarlyStopping(patience=options["early_stopping"]))
     path = _folder(options, given)
+    if "resume" in given and not quiet:
+        _say_if_kernels_differ(training.Run(path))
     try:
         history = training.fit(
             model,

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 # The names of <malloc.h> that are used, and glibc's default for both thresholds.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 _DEFAULT = 128 * 1024
+_VARIABLES = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_MAX_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Tuning:
         if self.mapped_from is None or self.trimmed_from is None:
             return f"{self.allocator}: {self.reason}"
         mapped, trimmed = (
-            _size(before) if before == after else f"{_size(before)} → {_size(after)}"
+            size(before) if before == after else f"{size(before)} → {size(after)}"
             for before, after in (self.mapped_from, self.trimmed_from)
         )
         return f"{self.allocator}: blocks mapped from {mapped}, memory given back from {trimmed}"
@@ -102,7 +104,13 @@ def identify() -> tuple[str, str]:
     return name, "" if in_use == own else "another allocator took malloc's place, nothing tuned"
 
 
-def starting_thresholds(environment: os._Environ[str] | dict[str, str]) -> tuple[float, float]:
+def chosen(environment: Mapping[str, str]) -> bool:
+    """Say whether the user has set glibc's thresholds in the environment."""
+    tunables = environment.get("GLIBC_TUNABLES", "")
+    return "glibc.malloc" in tunables or any(name in environment for name in _VARIABLES)
+
+
+def starting_thresholds(environment: Mapping[str, str]) -> tuple[float, float]:
     """Return the thresholds (mapped, trimmed) that glibc starts with in an environment."""
     pairs = (part.partition("=") for part in environment.get("GLIBC_TUNABLES", "").split(":"))
     tunables = {key.removeprefix("glibc.malloc."): value for key, _, value in pairs}
@@ -121,7 +129,7 @@ def starting_thresholds(environment: os._Environ[str] | dict[str, str]) -> tuple
     return mapped, value("MALLOC_TRIM_THRESHOLD_", "trim_threshold", _DEFAULT)
 
 
-def _size(number: float) -> str:
+def size(number: float) -> str:
     """Return a number of bytes in words."""
     if number == math.inf:
         return "never"

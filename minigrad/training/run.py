@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from minigrad.machine import kernels
 from minigrad.training.store import write_atomically
 
 if TYPE_CHECKING:
@@ -157,5 +158,6 @@ def environment() -> dict[str, Any]:
         **versions,
         "platform": platform.platform(),
         "processors": os.cpu_count(),
+        "kernels": kernels.kernels(),
         "OPENBLAS_CORETYPE": os.environ.get("OPENBLAS_CORETYPE"),
     }

@@ -17,6 +17,12 @@ WRONG = {
     "--frobnicate": ["'--frobnicate' is no option"],
     "train --epoch 3": ["'--epoch' is no option", "did you mean --epochs?"],
     "train --optimiser=adam": ["'--optimiser=adam' is no option", "did you mean --optimizer?"],
+    "docter": ["'docter' is no command", "did you mean doctor?"],
+    "doctor --jsn": ["'--jsn' is no option", "did you mean --json?"],
+    "doctor --lr 3": ["'--lr' is no option"],
+    "doctor now": ["'now' is no option", "minigrad doctor --help lists them"],
+    "doctor --json=yes": ["--json", "ignored explicit argument 'yes'"],
+    "train --no-tun": ["'--no-tun' is no option", "did you mean --no-tune?"],
     "train digits": ["'digits' is no option", "--help lists them"],
     "train --lr": ["--lr", "expected one argument"],
     "train --quiet=3": ["--quiet", "ignored explicit argument '3'"],
@@ -161,7 +167,7 @@ def test_a_folder_that_cannot_be_written(tmp_path, capsys):
     assert "cannot be made" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("line", ["--help", "train --help", "--version"])
+@pytest.mark.parametrize("line", ["--help", "train --help", "doctor --help", "--version"])
 def test_help_and_version_leave_with_status_0(line, capsys):
     assert main(line.split()) == 0
     out, err = capsys.readouterr()

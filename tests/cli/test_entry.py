@@ -1,0 +1,158 @@
+"""The program's own remedies: when it begins anew, what it keeps, and the switch."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from minigrad.cli import entry
+from minigrad.machine.kernels import OpenBLAS, remedy
+from tests.cli.test_doctor import ROOT, two_kinds
+from tests.test_machine import only_glibc
+
+AVX512 = {"avx2", "avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}
+TRAIN = ["train", "--dataset", "blobs", "--hidden", "8", "--epochs", "1", "--quiet", "--run"]
+
+
+def library(kernels, build="OpenBLAS 0.3.31 DYNAMIC_ARCH"):
+    """Return what OpenBLAS says of itself when it runs these kernels."""
+    return OpenBLAS("libopenblas.so", kernels, build, 2)
+
+
+@pytest.mark.parametrize(
+    ("flags", "blas", "choice"),
+    [
+        (AVX512, library("Haswell"), "SkylakeX"),
+        (AVX512, library("Zen"), "SkylakeX"),
+        (AVX512, library("SkylakeX"), ""),
+        (AVX512, library("SapphireRapids"), ""),
+        (AVX512, library("Prescott"), ""),
+        (AVX512, library("Haswell", "OpenBLAS 0.3.31 Haswell"), ""),
+        (AVX512 - {"avx512dq"}, library("Haswell"), ""),
+        ({"avx2"}, library("Haswell"), ""),
+        (set(), library("Haswell"), ""),
+        (AVX512, None, ""),
+    ],
+)
+def test_which_kernels_are_chosen(flags, blas, choice):
+    assert remedy(flags, blas) == choice
+
+
+@pytest.mark.parametrize(
+    ("line", "variable", "answer"),
+    [
+        ("train", None, True),
+        ("train --quiet", "0", True),
+        ("train --quiet", "", True),
+        ("train --quiet", "1", False),
+        ("train --no-tune", None, False),
+        ("train --help", None, False),
+        ("doctor --json", None, False),
+        ("--version", None, False),
+        ("", None, False),
+    ],
+)
+def test_which_command_lines_have_the_remedies(line, variable, answer):
+    environment = {} if variable is None else {entry.SWITCH: variable}
+    assert entry.wanted(line.split(), environment) is answer
+
+
+# Python itself loads NumPy with Haswell's kernels, as a processor that OpenBLAS does not know would
+# have it, and takes back the variable. The program then begins anew, once, and so does this code.
+PASSED_OVER = """
+import os, sys
+with open("starts", "a") as file:
+    print(os.getpid(), file=file)
+import numpy
+if os.environ.get("OPENBLAS_CORETYPE") == "Haswell":
+    del os.environ["OPENBLAS_CORETYPE"]
+from minigrad.machine import allocator
+from minigrad.cli.entry import run
+status = run()
+print(allocator._tuned)
+sys.exit(status)
+"""
+
+
+def passed_over(folder, *words, **variables):
+    """Run the program where OpenBLAS passes over the faster kernels."""
+    unset = {key: value for key, value in os.environ.items() if not key.startswith("MALLOC_")}
+    return subprocess.run(
+        [sys.executable, "-c", PASSED_OVER, *words],
+        env=unset | {"PYTHONPATH": str(ROOT), "OPENBLAS_CORETYPE": "Haswell"} | variables,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def kernels_of(run: Path):
+    """Return the kernels that a run recorded."""
+    return json.loads((run / "config.json").read_text())["environment"]["kernels"]
+
+
+@two_kinds
+def test_it_begins_anew_once_in_the_same_process(tmp_path):
+    done = passed_over(tmp_path, *TRAIN, "a")
+    assert (done.returncode, done.stderr) == (0, "")
+    starts = (tmp_path / "starts").read_text().split()
+    assert len(starts) == 2
+    assert len(set(starts)) == 1
+    assert kernels_of(tmp_path / "a") == "SkylakeX"
+    done = passed_over(tmp_path, *TRAIN, "a")
+    assert done.returncode == 2
+    assert done.stderr.startswith("minigrad: --run: 'a' has files in it")
+
+
+@two_kinds
+@pytest.mark.parametrize(
+    ("words", "variables"), [(["--no-tune"], {}), ([], {"MINIGRAD_NO_TUNE": "1"})]
+)
+def test_the_switch_leaves_the_process_as_it_is(words, variables, tmp_path):
+    done = passed_over(tmp_path, *TRAIN, "a", *words, **variables)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "False\n", "")
+    assert len((tmp_path / "starts").read_text().split()) == 1
+    assert kernels_of(tmp_path / "a") == "Haswell"
+
+
+def program(folder, *words, **variables):
+    """Run ``python -m minigrad``, by default with the kernels that OpenBLAS chooses."""
+    unset = {key: value for key, value in os.environ.items() if key != "OPENBLAS_CORETYPE"}
+    return subprocess.run(
+        [sys.executable, "-m", "minigrad", *words],
+        env=unset | {"PYTHONPATH": str(ROOT)} | variables,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@two_kinds
+def test_what_the_user_chose_stays_and_a_resumed_run_says_if_it_is_another(tmp_path):
+    line = [word for word in TRAIN if word != "--quiet"]
+    assert program(tmp_path, *line, "a", OPENBLAS_CORETYPE="Haswell").returncode == 0
+    assert kernels_of(tmp_path / "a") == "Haswell"
+    more = ["train", "--resume", "a", "--epochs"]
+    assert program(tmp_path, *more, "2", OPENBLAS_CORETYPE="Haswell").stderr == ""
+    done = program(tmp_path, *more, "3", OPENBLAS_CORETYPE="SkylakeX")
+    assert done.returncode == 0
+    assert done.stderr == (
+        "minigrad: a was begun with the BLAS's kernels for Haswell and goes on with those for "
+        "SkylakeX: its last digits will not be those of a run without a break; for the same ones "
+        "set OPENBLAS_CORETYPE=Haswell\n"
+    )
+
+
+@only_glibc
+def test_the_commands_keep_the_memory_of_large_arrays_unless_the_user_set_the_thresholds(tmp_path):
+    kept = passed_over(tmp_path, *TRAIN, "a")
+    assert (kept.stdout, kept.stderr) == ("True\n", "")
+    set_by_user = passed_over(tmp_path, *TRAIN, "b", MALLOC_TRIM_THRESHOLD_="1000000")
+    assert (set_by_user.stdout, set_by_user.stderr) == ("False\n", "")
