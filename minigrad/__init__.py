@@ -31,7 +31,7 @@ from minigrad.mode import (
 )
 from minigrad.ops import *  # noqa: F403  (the operations, by their names in ops.__all__)
 from minigrad.random import manual_seed
-from minigrad.tensor import Tensor, tensor
+from minigrad.tensor import Tensor, from_dlpack, tensor
 
 __version__ = "0.1.0"
 
@@ -39,7 +39,7 @@ __all__ = [
     *ops.__all__,
     "AnomalyError", "DeviceError", "GraphError", "ShapeError", "Tensor", "arange", "autograd",
     "bool_", "curvature", "detect_anomaly", "enable_grad", "eye", "float16", "float32", "float64",
-    "full",
+    "from_dlpack", "full",
     "ggn_vp", "grad", "hessian", "hvp", "int32", "int64", "is_grad_enabled", "jacobian", "jvp",
     "linspace",
     "manual_seed", "no_grad", "ones", "ones_like", "rand", "randn", "random", "tensor", "testing",

@@ -190,6 +190,29 @@ class Tensor:
         array = self.numpy()
         return array.astype(dtype) if dtype is not None or copy else array
 
+    def __dlpack__(self, **keywords: Any) -> Any:
+        """Hand the memory over to another library, without a copy; see `mg.from_dlpack`."""
+        if self.requires_grad:
+            raise BufferError(
+                "a tensor that requires a gradient is not handed over, for what another library "
+                "does to it no graph would know; use tensor.detach()"
+            )
+        return self.data.__dlpack__(**keywords)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """Return DLPack's number for the kind of device, and the number of the device."""
+        return self.data.__dlpack_device__()  # type: ignore[no-any-return]
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """Where the memory is on the GPU, for libraries that take such arrays without a copy."""
+        if self.device == "cpu" or self.requires_grad:
+            advice = 'is on the CPU; use .to("cuda")'
+            if self.device != "cpu":
+                advice = "requires a gradient; use .detach()"
+            raise AttributeError(f"no __cuda_array_interface__: the tensor {advice}")
+        return self.data.__cuda_array_interface__  # type: ignore[no-any-return]
+
     def __len__(self) -> int:
         if self.ndim == 0:
             raise TypeError("a tensor of shape () has no length")
@@ -296,6 +319,8 @@ def _array(data: Any, dtype: DType, device: Device | None) -> Array:
     """Return `data` as an array: of its own dtype if it has one, else float32, int64 or bool."""
     if isinstance(data, Tensor):
         data = data.data
+    elif not backend.is_array(data) and hasattr(data, "__cuda_array_interface__"):
+        data = backend.get("cuda").adopted(data)
     where = backend.canonical(
         device or (backend.device_of(data) if backend.is_array(data) else "cpu")
     )
@@ -314,9 +339,46 @@ def _array(data: Any, dtype: DType, device: Device | None) -> Array:
         if data.dtype == "float64" and not typed and dtype is None:
             data = data.astype("float32")
         data = xp.from_host(data, where)
-    elif backend.device_of(data) != where:
-        data = xp.from_host(backend.of((data,)).to_host(data), where)
+    else:
+        data = backend.moved(data, where)
     return data if dtype is None else data.astype(legal_dtype(dtype), copy=False)
+
+
+def from_dlpack(x: Any) -> Tensor:
+    """Return a tensor on the memory of another library's array, on its device, without a copy.
+
+    `x` is any array with ``__dlpack__`` and ``__dlpack_device__``: PyTorch's, JAX's, CuPy's, …; the
+    other way, ``torch.from_dlpack(tensor)`` takes a tensor of this library. What one side writes
+    the other sees, which no graph notices: `Tensor.modified` notes it.
+
+    Raises TypeError for what is no such array or of another dtype, DeviceError for a device that
+    is not there, BufferError for what its library does not hand over (if it requires a gradient).
+    """
+    if not hasattr(x, "__dlpack_device__") or not hasattr(x, "__dlpack__"):
+        raise TypeError(
+            f"from_dlpack: a {type(x).__name__} has no __dlpack__; try mg.tensor(x), which copies"
+        )
+    kind, number = map(int, x.__dlpack_device__())
+    if kind not in (_DLPACK_CPU, _DLPACK_CUDA):
+        raise DeviceError(
+            f"from_dlpack: an array on a device of DLPack's kind {kind}; legal are the CPU "
+            f"({_DLPACK_CPU}) and CUDA ({_DLPACK_CUDA})"
+        )
+    xp = backend.get("cpu" if kind == _DLPACK_CPU else f"cuda:{number}")
+    try:
+        array = xp.from_dlpack(x)
+    except (RuntimeError, BufferError) as error:
+        if "dtype" not in str(error) and "type" not in str(error):
+            raise
+        raise TypeError(
+            f"from_dlpack: {getattr(x, 'dtype', 'its dtype')} is not known here ({error}); "
+            "convert it to float32 first"
+        ) from None
+    legal_dtype(array.dtype)
+    return Tensor.of(array)
+
+
+_DLPACK_CPU, _DLPACK_CUDA = 1, 2
 
 
 def legal_dtype(dtype: DType) -> Any:
@@ -344,7 +406,8 @@ def tensor(
 ) -> Tensor:
     """Return a tensor that holds a copy of `data`.
 
-    `data` is a number, a nested list, an array or a tensor. An array keeps its dtype; Python floats
+    `data` is a number, a nested list, an array or a tensor; any library's array on a GPU, if it has
+    a ``__cuda_array_interface__``, stays on its device. An array keeps its dtype; Python floats
     become float32, integers int64. `device` is ``"cpu"``, ``"cuda"``, ``"cuda:1"``, …
 
     Raises ShapeError for ragged lists, TypeError for data that is not real numbers or for an
@@ -352,6 +415,7 @@ def tensor(
     """
     array = _array(data, dtype, device)
     source = _raw(data)
-    if backend.is_array(source) and (array is source or array.base is not None):
+    foreign = not backend.is_array(source) and hasattr(source, "__cuda_array_interface__")
+    if foreign or (backend.is_array(source) and (array is source or array.base is not None)):
         array = array.copy(order="K")  # the layout in memory stays what it was
     return Tensor.of(array).requires_grad_(requires_grad)

@@ -116,6 +116,11 @@ def from_device(array: Any, device: str) -> Any:
     return array.copy(order="A")
 
 
+def adopted(value: Any) -> Any:
+    """Return an array on the memory of another library's, by its ``__cuda_array_interface__``."""
+    return cp.asarray(value)
+
+
 def to_host(array: Any) -> Any:
     """Copy an array into host memory, as a NumPy array of its memory layout; this waits."""
     return array.get(order="A")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad.ops import elementwise, indexing, linalg, reduce, shape
+from minigrad.tensor import Tensor
 
 _OPERATORS = {
     "add": elementwise.add,
@@ -132,6 +133,20 @@ def _array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **keywords: A
     )
 
 
+class _ArrayUfunc:
+    """``__array_ufunc__``: a function for NumPy, which asks the class.
+
+    CuPy asks the tensor, and takes one that has a ``__cuda_array_interface__`` for an array. For a
+    tensor on a GPU it is told None: that the tensor does the operation.
+    """
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        if instance is None:
+            return _array_ufunc
+        gpu = isinstance(instance, Tensor) and instance.device != "cpu"
+        return None if gpu else _array_ufunc.__get__(instance)
+
+
 def attach_operators(cls: type) -> None:
     """Give a class the arithmetic operators and comparisons."""
     for name, function in _OPERATORS.items():
@@ -148,7 +163,7 @@ def attach_operators(cls: type) -> None:
 def attach(cls: type) -> None:
     """Give a class the operators and methods of a tensor."""
     attach_operators(cls)
-    setattr(cls, "__array_ufunc__", _array_ufunc)
+    setattr(cls, "__array_ufunc__", _ArrayUfunc())
     setattr(cls, "__getitem__", indexing.getitem)
     for name, function in {"T": shape.transpose, "mT": shape.mT}.items():
         setattr(cls, name, property(_method(function)))
