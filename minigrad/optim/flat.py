@@ -12,13 +12,10 @@ from typing import Any
 
 from minigrad import backend
 from minigrad.backend import Array
+from minigrad.fuse import BLOCK
 from minigrad.tensor import Tensor
 
 Span = tuple[int, int, Array]  # where it starts and stops in the vector, the gradient there
-
-# Bytes of a block (65,536 elements of float32): a block and its buffers stay in the cache of one
-# core (1 MiB on the machines of today), and the calls to NumPy are few.
-BLOCK = 262_144
 
 
 class Flat:
@@ -100,10 +97,10 @@ class Flat:
         if first >= 0:
             yield first, len(self.tensors)
 
-    def blocks(self, first: int, last: int) -> Iterator[Span]:
-        """Yield the gradients of tensors `first` to `last` by blocks: (start, stop, gradient).
+    def spans(self, first: int, last: int) -> Iterator[Span]:
+        """Yield the gradients of tensors `first` to `last` in spans: (start, stop, gradient).
 
-        A large gradient is cut, without a copy; small neighbours are joined.
+        A large gradient is a span, without a copy; small neighbours are joined.
         """
         small: list[Array] = []
         start = stop = self.offsets[first]
@@ -116,11 +113,9 @@ class Flat:
                 small.append(g)
                 stop += g.size
                 continue
-            width = -(-g.size // -(-g.size // self.block))
-            for k in range(0, g.size, width):
-                part = g[k : k + width]
-                yield start + k, start + k + part.size, part
-            start = stop = start + g.size
+            stop += g.size
+            yield start, stop, g
+            start = stop
         if small:
             yield start, stop, _join(self.xp, small)
 

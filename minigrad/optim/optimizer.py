@@ -257,7 +257,7 @@ class Optimizer:
         """Run one step of the formula over tensors `first` to `last`, block by block."""
         step, *numbers = flat.clocks[first]
         t = int(step) + 1
-        spans = list(flat.blocks(first, last))
+        spans = list(flat.spans(first, last))
         clock = advance(lambda *arrays: formula(t, *arrays, *numbers), flat, spans, self)
         flat.clocks[first:last] = [(t, *clock)] * (last - first)
         for p in flat.tensors[first:last]:

@@ -11,7 +11,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import nn, optim
-from minigrad.optim.flat import BLOCK
+from minigrad.fuse import BLOCK
 
 
 def leaf(value, dtype=np.float32, order="C"):

@@ -1,0 +1,149 @@
+"""Graph: what a formula does to its inputs, as a list of instructions; and how each is spelled.
+
+To be read by those who run it (`blocks.py`, `loop.py`, `kernel.py`) or draw it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+# Operation: the ufunc of NumPy, and the expression, which Python and C++ read alike. In it F is the
+# type of the numbers, select(c, a, b) is a where c holds, else b, and | is "or".
+SPELLING: dict[str, tuple[str, str]] = {
+    "add": ("add", "{0} + {1}"),
+    "sub": ("subtract", "{0} - {1}"),
+    "mul": ("multiply", "{0} * {1}"),
+    "div": ("divide", "{0} / {1}"),
+    "neg": ("negative", "-{0}"),
+    "abs": ("absolute", "fabs({0})"),
+    "sign": ("sign", "select({0} > F(0), F(1), select({0} < F(0), F(-1), {0}))"),
+    "sqrt": ("sqrt", "sqrt({0})"),
+    "square": ("square", "{0} * {0}"),
+    "pow": ("power", "pow({0}, {1})"),
+    "exp": ("exp", "exp({0})"),
+    "expm1": ("expm1", "expm1({0})"),
+    "log": ("log", "log({0})"),
+    "log1p": ("log1p", "log1p({0})"),
+    "tanh": ("tanh", "tanh({0})"),
+    "floor": ("floor", "floor({0})"),
+    "maximum": ("maximum", "select(({0} >= {1}) | ({0} != {0}), {0}, {1})"),  # NaN stays NaN
+    "minimum": ("minimum", "select(({0} <= {1}) | ({0} != {0}), {0}, {1})"),
+    "where": ("where", "select({0}, {1}, {2})"),
+    "equal": ("equal", "{0} == {1}"),
+    "not_equal": ("not_equal", "{0} != {1}"),
+    "less": ("less", "{0} < {1}"),
+    "less_equal": ("less_equal", "{0} <= {1}"),
+    "greater": ("greater", "{0} > {1}"),
+    "greater_equal": ("greater_equal", "{0} >= {1}"),
+    "isnan": ("isnan", "{0} != {0}"),
+}
+BOOLEAN = {
+    "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "isnan", "isfinite",
+    "logical_and", "logical_or", "logical_not",
+}  # fmt: skip
+
+
+# What an input cannot be called in the text of a loop: a word of it, or what a result is called.
+_TAKEN = re.compile(
+    r"[cx]\d+|.*_|F|i|n|step|select|loop|numba|fabs|sqrt|pow|exp|expm1|log|log1p|tanh|floor|"
+    r"auto|bool|case|catch|char|const|default|delete|do|double|enum|extern|float|goto|inline|int|"
+    r"long|new|operator|private|public|short|signed|sizeof|static|struct|switch|template|this|"
+    r"throw|typedef|typename|union|unsigned|using|virtual|void|volatile"
+)
+
+
+def _spelled(name: str, k: int) -> str:
+    """Return the name of input `k` in the text of a loop."""
+    return name if name.isascii() and not _TAKEN.fullmatch(name) else f"input{k}"
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One operation: its result, its name, and what it reads.
+
+    Values are numbered: the inputs 0, 1, …, then a result for each instruction. The operand -1 - k
+    is the graph's k-th scalar.
+    """
+
+    result: int
+    operation: str
+    operands: tuple[int, ...]
+    boolean: bool
+
+
+class Graph:
+    """The instructions of a formula in an order in which they can be run.
+
+    `inputs` are names of vectors of one length, `scalars` the count of numbers that come with each
+    run, `outputs` maps the names of vectors that get new values to operands. What no output needs
+    is left out. `state` is for those who run the graph, to keep what they made of it.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[str],
+        steps: Sequence[tuple[str, tuple[int, ...]]],
+        outputs: Sequence[tuple[str, int]],
+        scalars: int,
+        calls: dict[str, Callable[..., Any]],
+    ) -> None:
+        self.inputs = tuple(inputs)
+        self.scalars = scalars
+        self.calls = dict(calls)
+        place = {name: k for k, name in enumerate(inputs)}
+        self.outputs = {name: new for name, new in outputs if place.get(name) != new}
+        first = len(self.inputs)
+        needed = set(self.outputs.values())
+        kept = []
+        for k in range(len(steps) - 1, -1, -1):
+            if first + k in needed:
+                operation, operands = steps[k]
+                needed.update(operands)
+                kept.append(Instruction(first + k, operation, operands, operation in BOOLEAN))
+        self.instructions = tuple(reversed(kept))
+        self.names = tuple(_spelled(name, k) for k, name in enumerate(inputs))
+        self.state: dict[Any, Any] = {}
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The names of the inputs that are read."""
+        read = {x for step in self.instructions for x in step.operands} | {*self.outputs.values()}
+        return tuple(name for k, name in enumerate(self.inputs) if k in read)
+
+    @property
+    def unspelled(self) -> tuple[str, ...]:
+        """The operations that have no expression here, so that no loop can be written of them."""
+        return tuple(
+            step.operation for step in self.instructions if step.operation not in SPELLING
+        )
+
+    def name(self, operand: int) -> str:
+        """Return the name of an operand: an input's own, ``x7`` a result, ``c0`` a scalar."""
+        if operand < 0:
+            return f"c{-1 - operand}"
+        return self.names[operand] if operand < len(self.names) else f"x{operand}"
+
+    def expression(self, step: Instruction) -> str:
+        """Return an instruction as an expression that Python and C++ read alike."""
+        booleans = {x.result for x in self.instructions if x.boolean}
+        names = []
+        for k, x in enumerate(step.operands):
+            number = x in booleans and not (step.operation == "where" and k == 0)
+            names.append(f"F({self.name(x)})" if number else self.name(x))
+        return SPELLING[step.operation][1].format(*names)
+
+    def lines(self) -> Iterator[tuple[str, str, bool]]:
+        """Yield each instruction as the name of its result, its expression, whether it is a bool."""
+        for step in self.instructions:
+            yield self.name(step.result), self.expression(step), step.boolean
+
+    def __str__(self) -> str:
+        """Return the graph as text, a line for each instruction."""
+        lines = [
+            f"{self.name(step.result)} = {step.operation}({', '.join(map(self.name, step.operands))})"
+            for step in self.instructions
+        ]
+        return "\n".join(lines + [f"{name} ← {self.name(x)}" for name, x in self.outputs.items()])

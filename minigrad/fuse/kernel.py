@@ -1,0 +1,73 @@
+"""Kernel: a graph as one CUDA kernel: every vector is read once, and written once.
+
+The whole text is ours, with every type written out, and is compiled by CuPy's ``RawKernel``. So what
+a test compiles without a GPU is, letter for letter, what runs on one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from minigrad import backend
+from minigrad.backend import Array
+from minigrad.fuse.graph import Graph
+
+TYPES = {"float32": "float", "float64": "double"}
+# Products and sums are rounded one by one, as NumPy does. The kernel waits for memory, not for them.
+OPTIONS = ("--fmad=false",)
+_THREADS = 256
+_LARGEST_GRID = 1 << 16
+
+_TEXT = """\
+typedef {dtype} F;
+#define select(c, a, b) ((c) ? (a) : (b))
+
+extern "C" __global__ void update({arguments}) {{
+    const long long step = (long long)gridDim.x * blockDim.x;
+    for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += step) {{
+{body}
+    }}
+}}
+"""
+
+
+def source(graph: Graph, dtype: str) -> str:
+    """Return the text of the kernel, in CUDA C++, for vectors of "float32" or "float64"."""
+    read = [graph.names[graph.inputs.index(name)] for name in graph.reads]
+    written = {name: graph.names[graph.inputs.index(name)] for name in graph.outputs}
+    lines = [f"const F {name} = {name}_[i];" for name in read]
+    for name, expression, boolean in graph.lines():
+        lines.append(f"const {'bool' if boolean else 'F'} {name} = {expression};")
+    lines += [f"{written[name]}_[i] = {graph.name(new)};" for name, new in graph.outputs.items()]
+    vectors = [
+        f"{'' if name in graph.outputs else 'const '}F* {spelled}_"
+        for name, spelled in zip(graph.inputs, graph.names, strict=True)
+    ]
+    scalars = [f"F c{k}" for k in range(graph.scalars)]
+    arguments = ", ".join([*vectors, *scalars, "long long n"])
+    body = "\n".join(f"        {line}" for line in lines)
+    return _TEXT.format(dtype=TYPES[dtype], arguments=arguments, body=body)
+
+
+def ready(graph: Graph, dtype: Any) -> bool:
+    """Say whether a kernel can be made of a graph for vectors of a dtype."""
+    return dtype.name in TYPES and not graph.unspelled
+
+
+def run(graph: Graph, numbers: Sequence[float], blocks: Sequence[Sequence[Array]]) -> None:
+    """Launch the kernel of a graph that is `ready` on blocks of any length."""
+    xp = backend.of(blocks[0])
+    dtype = blocks[0][0].dtype
+    key = ("kernel", dtype.name)
+    kernel = graph.state.get(key)
+    if kernel is None:
+        kernel = xp.RawKernel(source(graph, dtype.name), "update", options=OPTIONS)
+        graph.state[key] = kernel
+    scalars = [dtype.type(x) for x in numbers]
+    with blocks[0][0].device:
+        for block in blocks:
+            length = block[0].size
+            grid = min(-(-length // _THREADS), _LARGEST_GRID)
+            if grid:
+                kernel((grid,), (_THREADS,), (*block, *scalars, backend.cpu.int64(length)))

@@ -1,0 +1,202 @@
+"""Loop: a graph as one loop over the vector, compiled by Numba where that is installed.
+
+This is the only file that imports Numba, and it does so when the first long vector asks for it. The
+text of the loop is written into a folder of the user's, beside which Numba keeps the machine code,
+so that a loop is compiled once for all runs. The loop itself is serial and lets go of the
+interpreter's lock; threads of our own share the vector. Numba's own threads may not be used from two
+threads, or after a fork, on every machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+import sys
+import tempfile
+import threading
+import warnings
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from minigrad import backend
+from minigrad.backend import Array
+from minigrad.fuse.graph import Graph
+
+SHORTEST = 1 << 17  # elements; the loop costs an import and a compilation, which a few never repay
+SHARED = 1 << 19  # elements from which on threads share the vector, and
+PART = 1 << 17  # elements of a part, which one thread takes at a time
+
+_numba: Any = None  # the module; False once it was found missing or unfit
+_pool: ThreadPoolExecutor | None = None
+_lock = threading.Lock()
+
+_TEXT = '''\
+from math import exp, expm1, fabs, log, log1p, sqrt, tanh
+
+from numba import njit
+from numpy import {dtype} as F, floor
+
+
+@njit
+def select(c, a, b):
+    return a if c else b
+
+
+def loop({arguments}):
+    for i in range({first}.size):
+{body}
+'''
+
+
+def source(graph: Graph, dtype: str) -> str:
+    """Return the text of the loop, in Python, for vectors of "float32" or "float64"."""
+    read = [graph.names[graph.inputs.index(name)] for name in graph.reads]
+    lines = [f"{name} = {name}_[i]" for name in read]
+    lines += [f"{name} = {expression}" for name, expression, _ in graph.lines()]
+    for name, new in graph.outputs.items():
+        lines.append(f"{graph.names[graph.inputs.index(name)]}_[i] = {graph.name(new)}")
+    vectors = [f"{name}_" for name in graph.names]
+    arguments = ", ".join([*vectors, *[f"c{k}" for k in range(graph.scalars)]])
+    body = "\n".join(f"        {line}" for line in lines)
+    return _TEXT.format(dtype=dtype, arguments=arguments, first=vectors[0], body=body)
+
+
+def ready(graph: Graph, length: int, dtype: Any) -> bool:
+    """Say whether the compiled loop is to run a graph over vectors of a length and dtype.
+
+    Not for a graph that is run for the first time: a formula may do something else in each step.
+    """
+    if length < SHORTEST or _numba is False or dtype.name not in ("float32", "float64"):
+        return False
+    if dtype.name in graph.state:
+        return graph.state[dtype.name] is not None
+    if graph.unspelled or os.environ.get("MINIGRAD_FAST", "1") == "0":
+        return False
+    if "seen" not in graph.state:
+        graph.state["seen"] = True
+        return False
+    with _lock:
+        if dtype.name not in graph.state:
+            graph.state[dtype.name] = _compiled(graph, dtype.name)
+    return graph.state[dtype.name] is not None
+
+
+def run(graph: Graph, numbers: Sequence[float], blocks: Sequence[Sequence[Array]]) -> None:
+    """Run a graph that is `ready` over blocks of any length; the outputs change in place."""
+    dtype = blocks[0][0].dtype
+    function = graph.state[dtype.name]
+    scalars = [dtype.type(x) for x in numbers]
+    total = sum(block[0].size for block in blocks)
+    if total < SHARED or _numba.config.NUMBA_NUM_THREADS == 1:
+        for block in blocks:
+            function(*block, *scalars)
+        return
+    parts = deque(
+        [vector[start : start + PART] for vector in block]
+        for block in blocks
+        for start in range(0, block[0].size, PART)
+    )
+
+    def work() -> None:
+        while parts:
+            try:
+                part = parts.popleft()
+            except IndexError:  # another thread took the last
+                return
+            function(*part, *scalars)
+
+    others = [_threads().submit(work) for _ in range(_numba.config.NUMBA_NUM_THREADS - 1)]
+    try:
+        work()
+    finally:
+        parts.clear()
+        for other in others:
+            other.result()
+
+
+def _threads() -> ThreadPoolExecutor:
+    global _pool
+    with _lock:
+        if _pool is None:
+            count = max(_numba.config.NUMBA_NUM_THREADS - 1, 1)
+            _pool = ThreadPoolExecutor(count, thread_name_prefix="minigrad")
+        return _pool
+
+
+def _after_fork() -> None:
+    """Forget the threads and the lock, which a forked process does not have."""
+    global _pool, _lock
+    _pool, _lock = None, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _compiled(graph: Graph, dtype: str) -> Callable[..., None] | None:
+    """Return the machine code of a graph's loop, or None, with a warning, if there is none."""
+    global _numba
+    try:
+        if _numba is None:
+            _numba = importlib.import_module("numba")
+        text = source(graph, dtype)
+        file = _written(text)
+        names: dict[str, Any] = {"__name__": "minigrad_loop"}
+        exec(compile(text, str(file or "<minigrad>"), "exec"), names)
+        function = _numba.njit(cache=file is not None, nogil=True, error_model="numpy")(
+            names["loop"]
+        )
+        one = backend.cpu.ones(1, dtype)
+        function(*[one.copy() for _ in graph.inputs], *[one.dtype.type(1)] * graph.scalars)
+    except ModuleNotFoundError as error:
+        _numba = False
+        if error.name != "numba":
+            _warn(error)
+        return None
+    except Exception as error:  # whatever is wrong with it, the blocks compute the same
+        _numba = False
+        _warn(error)
+        return None
+    return function  # type: ignore[no-any-return]
+
+
+def _warn(error: Exception) -> None:
+    reason = str(error).strip().splitlines() or [type(error).__name__]
+    warnings.warn(
+        f"Numba is installed and cannot be used ({reason[0]}); updates run in NumPy instead. Try "
+        "pip install --upgrade numba, or set MINIGRAD_FAST=0 to do without it",
+        stacklevel=2,
+    )
+
+
+def folder() -> Path:
+    """Return where compiled loops are kept: $MINIGRAD_CACHE_DIR, or the system's place for it."""
+    given = os.environ.get("MINIGRAD_CACHE_DIR")
+    if given:
+        return Path(given) / "loops"
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "minigrad" / "loops"
+
+
+def _written(text: str) -> Path | None:
+    """Return the file that has this text, writing it whole or not at all; None if that fails."""
+    name = hashlib.sha256(text.encode()).hexdigest()[:16]
+    try:
+        file = folder() / f"loop_{name}.py"
+        if not file.is_file():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False) as part:
+                part.write(text)
+            os.replace(part.name, file)
+        return file if os.access(file.parent, os.W_OK) else None
+    except (OSError, RuntimeError):  # RuntimeError: there is no home
+        return None

@@ -1,0 +1,145 @@
+"""Symbol: an array that is not there. A formula called with symbols writes down what it does.
+
+The formula runs as Python, afresh each time, with the numbers of the moment. So it may compute with
+them as it likes (branch on t, call ``math.sqrt``); what it hands to an operation on an array is an
+argument of the graph, and not a part of it. A formula that does the same operations again with
+other numbers has the same graph, which is looked up and not made anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from minigrad.fuse.graph import Graph
+
+Step = tuple[str, tuple[int, ...]]  # an operation and its operands, as `Graph` numbers them
+
+
+class Tape:
+    """What symbols write to: the operations so far, and the numbers that went into them."""
+
+    __slots__ = ("calls", "count", "numbers", "steps")
+
+    def __init__(self, inputs: int) -> None:
+        self.count = inputs  # of symbols, the inputs first
+        self.steps: list[Step] = []
+        self.numbers: list[float] = []
+        self.calls: dict[str, Callable[..., Any]] = {}  # what is computed by a function, by name
+
+    def operand(self, x: Any) -> int:
+        """Return the number of an operand: k ≥ 0 is a symbol, -1 - k the k-th scalar."""
+        if type(x) is Symbol:
+            if x.tape is not self:
+                raise TypeError("an operand is of another formula")
+            return x.index
+        if not isinstance(x, (int, float)) and getattr(x, "ndim", 1):
+            raise TypeError(f"an operand is a {type(x).__name__}, and not a number")
+        self.numbers.append(float(x))
+        return -len(self.numbers)
+
+    def record(self, name: str, *operands: Any) -> Symbol:
+        """Write down one operation and return its result."""
+        self.steps.append((name, tuple([self.operand(x) for x in operands])))
+        self.count += 1
+        return Symbol(self, self.count - 1)
+
+
+class Symbol:
+    """An input of the formula, or the result of an operation on symbols."""
+
+    __slots__ = ("index", "tape")
+    __array_ufunc__ = None  # a NumPy number on the left leaves the operation to the symbol
+
+    def __init__(self, tape: Tape, index: int) -> None:
+        self.tape = tape
+        self.index = index
+
+    def __primitive__(self, op: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Symbol:
+        """Return the result of one of minigrad's operations that has this symbol as an input."""
+        name = op.__name__
+        if name == "power":
+            return inputs[0] ** params["exponent"]  # type: ignore[no-any-return]
+        if name == "clip":
+            low, high = params["low"], params["high"]
+            above = self if low is None else self.tape.record("maximum", self, low)
+            return above if high is None else self.tape.record("minimum", above, high)
+        if params or op.kind == "linear" or op.kind == "bilinear":
+            raise TypeError(f"{name} is not elementwise")
+        self.tape.calls[name] = op
+        return self.tape.record(name, *inputs)
+
+    def __pow__(self, exponent: Any) -> Symbol:
+        """Return a power; of the exponents, 2 and ½ are operations of their own."""
+        if type(exponent) is not Symbol and exponent in (0.5, 2):
+            return self.tape.record("square" if exponent == 2 else "sqrt", self)
+        return self.tape.record("pow", self, exponent)
+
+    def __bool__(self) -> bool:
+        raise TypeError("a formula cannot branch on the value of an array; use mg.where")
+
+    def __pos__(self) -> Symbol:
+        return self
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _operator(name: str) -> Callable[..., Symbol]:
+    def forward(self: Symbol, *other: Any) -> Symbol:
+        return self.tape.record(name, self, *other)
+
+    return forward
+
+
+def _reflected(name: str) -> Callable[..., Symbol]:
+    return lambda self, other: self.tape.record(name, other, self)
+
+
+_OPERATORS = {
+    "add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "floordiv": "floor_divide",
+    "mod": "remainder", "pow": "pow", "and": "logical_and", "or": "logical_or",
+}  # fmt: skip
+_COMPARISONS = {
+    "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "eq": "equal",
+    "ne": "not_equal", "neg": "neg", "abs": "abs", "invert": "logical_not",
+}  # fmt: skip
+for _python, _name in _OPERATORS.items():
+    if _python != "pow":
+        setattr(Symbol, f"__{_python}__", _operator(_name))
+    setattr(Symbol, f"__r{_python}__", _reflected(_name))
+for _python, _name in _COMPARISONS.items():
+    setattr(Symbol, f"__{_python}__", _operator(_name))
+
+
+class Trace:
+    """One call of a formula: its graph, the numbers of this call, and what else it returned."""
+
+    __slots__ = ("graph", "numbers", "rest")
+
+    def __init__(self, graph: Graph, numbers: list[float], rest: list[Any]) -> None:
+        self.graph = graph
+        self.numbers = numbers
+        self.rest = rest
+
+
+_graphs: dict[Any, Graph] = {}
+
+
+def trace(formula: Callable[..., Any], inputs: Sequence[str], outputs: Sequence[str]) -> Trace:
+    """Call ``formula(*inputs) → (*outputs, *rest)`` with symbols.
+
+    `inputs` and `outputs` are names. An output of an input's name takes that input's place; where
+    the formula returns the input itself, there is nothing to do. What else it returns is kept.
+
+    Raises TypeError or AttributeError for a formula that does what symbols cannot.
+    """
+    tape = Tape(len(inputs))
+    results = list(formula(*[Symbol(tape, i) for i in range(len(inputs))]))
+    changed = [(name, tape.operand(x)) for name, x in zip(outputs, results, strict=False)]
+    key = (*inputs, *tape.steps, *changed)
+    graph = _graphs.get(key)
+    if graph is None:
+        if len(_graphs) >= 256:  # formulas that never do the same twice must not fill the memory
+            _graphs.clear()
+        graph = _graphs[key] = Graph(inputs, tape.steps, changed, len(tape.numbers), tape.calls)
+    return Trace(graph, tape.numbers, results[len(outputs) :])
