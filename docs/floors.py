@@ -79,6 +79,8 @@ FLOORS = [
         0,
         "arrays",
         [
+            ("fuse/", "a formula as one pass"),
+            "→",
             ("backend/numpy.py", "NumPy"),
             "|",
             ("backend/cupy.py", "CuPy"),

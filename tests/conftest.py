@@ -9,6 +9,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+os.environ.setdefault("MINIGRAD_FAST", "0")  # tests/fuse turns Numba on, in a folder of its own
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when a test imports NumPy
 
 settings.register_profile(

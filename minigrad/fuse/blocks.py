@@ -1,7 +1,7 @@
 """Blocks: a graph run by NumPy, one instruction at a time, over a block that stays in the cache.
 
-Each instruction is one ufunc into a buffer that no later instruction reads. The buffers are few, are
-used again in each block, and are kept for the next run.
+Each instruction is one ufunc into a buffer that no later instruction reads. The buffers are few,
+are used again in each block, and are kept for the next run.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ Slots = list[Any]
 class Plan:
     """Where every value of a graph lives: the slots 0, 1, … are its inputs, the rest buffers.
 
-    `code` has, for each instruction, its operation, the slots that it reads, the slot of the result,
-    and whether that is a buffer to be written to.
+    `code` has, for each instruction, its operation, the slots that it reads, the slot of the
+    result, and whether that is a buffer to be written to.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -94,7 +94,9 @@ class Workspace:
             else:
                 slots[slot] = function(read(slots))
         if self.plan.moves:
-            moved = [(k, slots[r].copy() if r < len(vectors) else slots[r]) for k, r in self.plan.moves]
+            moved = [
+                (k, slots[r].copy() if r < len(vectors) else slots[r]) for k, r in self.plan.moves
+            ]
             for k, value in moved:
                 slots[k][...] = value
 

@@ -114,11 +114,15 @@ class Graph:
         return tuple(name for k, name in enumerate(self.inputs) if k in read)
 
     @property
+    def used(self) -> list[int]:
+        """The inputs, by number, that are read or written."""
+        wanted = {*self.reads, *self.outputs}
+        return [k for k, name in enumerate(self.inputs) if name in wanted]
+
+    @property
     def unspelled(self) -> tuple[str, ...]:
         """The operations that have no expression here, so that no loop can be written of them."""
-        return tuple(
-            step.operation for step in self.instructions if step.operation not in SPELLING
-        )
+        return tuple(step.operation for step in self.instructions if step.operation not in SPELLING)
 
     def name(self, operand: int) -> str:
         """Return the name of an operand: an input's own, ``x7`` a result, ``c0`` a scalar."""
@@ -136,14 +140,14 @@ class Graph:
         return SPELLING[step.operation][1].format(*names)
 
     def lines(self) -> Iterator[tuple[str, str, bool]]:
-        """Yield each instruction as the name of its result, its expression, whether it is a bool."""
+        """Yield of each instruction the name of its result, its expression, if it is a bool."""
         for step in self.instructions:
             yield self.name(step.result), self.expression(step), step.boolean
 
     def __str__(self) -> str:
         """Return the graph as text, a line for each instruction."""
-        lines = [
-            f"{self.name(step.result)} = {step.operation}({', '.join(map(self.name, step.operands))})"
-            for step in self.instructions
-        ]
+        lines = []
+        for step in self.instructions:
+            operands = ", ".join(map(self.name, step.operands))
+            lines.append(f"{self.name(step.result)} = {step.operation}({operands})")
         return "\n".join(lines + [f"{name} ← {self.name(x)}" for name, x in self.outputs.items()])

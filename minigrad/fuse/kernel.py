@@ -1,20 +1,19 @@
 """Kernel: a graph as one CUDA kernel: every vector is read once, and written once.
 
-The whole text is ours, with every type written out, and is compiled by CuPy's ``RawKernel``. So what
-a test compiles without a GPU is, letter for letter, what runs on one.
+The whole text is ours, with every type written out, and is compiled by CuPy's ``RawKernel``. So
+what a test compiles without a GPU is, letter for letter, what runs on one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from minigrad import backend
 from minigrad.backend import Array
 from minigrad.fuse.graph import Graph
 
 TYPES = {"float32": "float", "float64": "double"}
-# Products and sums are rounded one by one, as NumPy does. The kernel waits for memory, not for them.
+# Products and sums are rounded one by one, as in NumPy. The kernel waits for memory, not for them.
 OPTIONS = ("--fmad=false",)
 _THREADS = 256
 _LARGEST_GRID = 1 << 16
@@ -41,8 +40,8 @@ def source(graph: Graph, dtype: str) -> str:
         lines.append(f"const {'bool' if boolean else 'F'} {name} = {expression};")
     lines += [f"{written[name]}_[i] = {graph.name(new)};" for name, new in graph.outputs.items()]
     vectors = [
-        f"{'' if name in graph.outputs else 'const '}F* {spelled}_"
-        for name, spelled in zip(graph.inputs, graph.names, strict=True)
+        f"{'' if graph.inputs[k] in graph.outputs else 'const '}F* {graph.names[k]}_"
+        for k in graph.used
     ]
     scalars = [f"F c{k}" for k in range(graph.scalars)]
     arguments = ", ".join([*vectors, *scalars, "long long n"])
@@ -50,9 +49,10 @@ def source(graph: Graph, dtype: str) -> str:
     return _TEXT.format(dtype=TYPES[dtype], arguments=arguments, body=body)
 
 
-def ready(graph: Graph, dtype: Any) -> bool:
-    """Say whether a kernel can be made of a graph for vectors of a dtype."""
-    return dtype.name in TYPES and not graph.unspelled
+def ready(graph: Graph, arrays: Sequence[Array]) -> bool:
+    """Say whether a kernel can be made of a graph for arrays such as these."""
+    dtypes = {array.dtype.name for array in arrays}
+    return len(dtypes) == 1 and dtypes <= TYPES.keys() and not graph.unspelled
 
 
 def run(graph: Graph, numbers: Sequence[float], blocks: Sequence[Sequence[Array]]) -> None:
@@ -65,9 +65,11 @@ def run(graph: Graph, numbers: Sequence[float], blocks: Sequence[Sequence[Array]
         kernel = xp.RawKernel(source(graph, dtype.name), "update", options=OPTIONS)
         graph.state[key] = kernel
     scalars = [dtype.type(x) for x in numbers]
+    used = graph.used
     with blocks[0][0].device:
         for block in blocks:
             length = block[0].size
             grid = min(-(-length // _THREADS), _LARGEST_GRID)
             if grid:
-                kernel((grid,), (_THREADS,), (*block, *scalars, backend.cpu.int64(length)))
+                vectors = [xp.ascontiguousarray(block[k]) for k in used]  # a constant gets memory
+                kernel((grid,), (_THREADS,), (*vectors, *scalars, backend.cpu.int64(length)))

@@ -3,8 +3,8 @@
 This is the only file that imports Numba, and it does so when the first long vector asks for it. The
 text of the loop is written into a folder of the user's, beside which Numba keeps the machine code,
 so that a loop is compiled once for all runs. The loop itself is serial and lets go of the
-interpreter's lock; threads of our own share the vector. Numba's own threads may not be used from two
-threads, or after a fork, on every machine.
+interpreter's lock; threads of our own share the vector. Numba's own threads may not be used from
+two threads, or after a fork, on every machine.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from minigrad import backend
@@ -27,14 +28,16 @@ from minigrad.backend import Array
 from minigrad.fuse.graph import Graph
 
 SHORTEST = 1 << 17  # elements; the loop costs an import and a compilation, which a few never repay
-SHARED = 1 << 19  # elements from which on threads share the vector, and
+# Elements from which on threads share the vector: with fewer they wait for OpenBLAS' threads, which
+# spin for some 20 ms after a product of matrices.
+SHARED = 1 << 22
 PART = 1 << 17  # elements of a part, which one thread takes at a time
 
 _numba: Any = None  # the module; False once it was found missing or unfit
 _pool: ThreadPoolExecutor | None = None
 _lock = threading.Lock()
 
-_TEXT = '''\
+_TEXT = """\
 from math import exp, expm1, fabs, log, log1p, sqrt, tanh
 
 from numba import njit
@@ -49,7 +52,7 @@ def select(c, a, b):
 def loop({arguments}):
     for i in range({first}.size):
 {body}
-'''
+"""
 
 
 def source(graph: Graph, dtype: str) -> str:
@@ -59,7 +62,7 @@ def source(graph: Graph, dtype: str) -> str:
     lines += [f"{name} = {expression}" for name, expression, _ in graph.lines()]
     for name, new in graph.outputs.items():
         lines.append(f"{graph.names[graph.inputs.index(name)]}_[i] = {graph.name(new)}")
-    vectors = [f"{name}_" for name in graph.names]
+    vectors = [f"{graph.names[k]}_" for k in graph.used]
     arguments = ", ".join([*vectors, *[f"c{k}" for k in range(graph.scalars)]])
     body = "\n".join(f"        {line}" for line in lines)
     return _TEXT.format(dtype=dtype, arguments=arguments, first=vectors[0], body=body)
@@ -90,6 +93,8 @@ def run(graph: Graph, numbers: Sequence[float], blocks: Sequence[Sequence[Array]
     dtype = blocks[0][0].dtype
     function = graph.state[dtype.name]
     scalars = [dtype.type(x) for x in numbers]
+    whole = backend.cpu.ascontiguousarray  # a constant gets memory
+    blocks = [[whole(block[k]) for k in graph.used] for block in blocks]
     total = sum(block[0].size for block in blocks)
     if total < SHARED or _numba.config.NUMBA_NUM_THREADS == 1:
         for block in blocks:
@@ -145,13 +150,13 @@ def _compiled(graph: Graph, dtype: str) -> Callable[..., None] | None:
             _numba = importlib.import_module("numba")
         text = source(graph, dtype)
         file = _written(text)
-        names: dict[str, Any] = {"__name__": "minigrad_loop"}
-        exec(compile(text, str(file or "<minigrad>"), "exec"), names)
-        function = _numba.njit(cache=file is not None, nogil=True, error_model="numpy")(
-            names["loop"]
-        )
+        module = ModuleType(_name(text))
+        sys.modules[module.__name__] = module  # where Numba looks when it reads machine code back
+        exec(compile(text, str(file or "<minigrad>"), "exec"), module.__dict__)
+        jit = _numba.njit(cache=file is not None, nogil=True, error_model="numpy")
+        function = jit(module.loop)
         one = backend.cpu.ones(1, dtype)
-        function(*[one.copy() for _ in graph.inputs], *[one.dtype.type(1)] * graph.scalars)
+        function(*[one.copy() for _ in graph.used], *[one.dtype.type(1)] * graph.scalars)
     except ModuleNotFoundError as error:
         _numba = False
         if error.name != "numba":
@@ -187,11 +192,14 @@ def folder() -> Path:
     return Path(base) / "minigrad" / "loops"
 
 
+def _name(text: str) -> str:
+    return f"minigrad_loop_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
 def _written(text: str) -> Path | None:
     """Return the file that has this text, writing it whole or not at all; None if that fails."""
-    name = hashlib.sha256(text.encode()).hexdigest()[:16]
     try:
-        file = folder() / f"loop_{name}.py"
+        file = folder() / f"{_name(text)}.py"
         if not file.is_file():
             file.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False) as part:

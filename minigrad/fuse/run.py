@@ -1,4 +1,4 @@
-"""Run: which machine runs a graph, by where its vectors are, their length, and what is installed."""
+"""Run: which machine runs a graph, by where its vectors are, how long, and what is installed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def run(graph: Graph, numbers: Sequence[float], pieces: Sequence[Sequence[Array]
     """
     first = pieces[0][0]
     if backend.of((first,)) is not backend.cpu:
-        if not kernel.ready(graph, first.dtype):
+        if not kernel.ready(graph, pieces[0]):
             return False
         kernel.run(graph, numbers, pieces)
         return True

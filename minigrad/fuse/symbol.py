@@ -33,7 +33,7 @@ class Tape:
             if x.tape is not self:
                 raise TypeError("an operand is of another formula")
             return x.index
-        if not isinstance(x, (int, float)) and getattr(x, "ndim", 1):
+        if not isinstance(x, (int, float)) and getattr(x, "ndim", None) != 0:
             raise TypeError(f"an operand is a {type(x).__name__}, and not a number")
         self.numbers.append(float(x))
         return -len(self.numbers)

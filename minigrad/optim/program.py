@@ -10,8 +10,10 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from minigrad import fuse
+from minigrad import backend, fuse
 from minigrad.optim.flat import Flat, Span
+
+SMALL = 1 << 14  # elements below which, in NumPy, to trace a formula costs more than it saves
 
 Formula = Callable[..., Any]
 
@@ -25,10 +27,13 @@ def advance(formula: Formula, flat: Flat, spans: list[Span], method: Any) -> lis
     numbers are returned.
     """
     names = method.state_names
+    if flat.xp is backend.cpu and len(spans) == 1 and spans[0][2].size < SMALL:
+        return _plain(formula, flat, spans, names)
     try:
         trace = fuse.trace(formula, ("theta", "g", *names), ("theta", *names))
     except (TypeError, ValueError, AttributeError) as error:
-        return _plain(formula, flat, spans, method, str(error))
+        _tell(type(method), str(error))
+        return _plain(formula, flat, spans, names)
     states = [
         flat.owned(name) if name in trace.graph.outputs else flat.states[name] for name in names
     ]
@@ -41,22 +46,24 @@ def advance(formula: Formula, flat: Flat, spans: list[Span], method: Any) -> lis
         ]
     if not fuse.run(trace.graph, trace.numbers, pieces):
         reason = f"no kernel for {', '.join(trace.graph.unspelled) or flat.vector.dtype}"
-        return _plain(formula, flat, spans, method, reason)
+        _tell(type(method), reason)
+        return _plain(formula, flat, spans, names)
     return trace.rest
 
 
-def _plain(
-    formula: Formula, flat: Flat, spans: list[Span], method: Any, reason: str
-) -> list[Any]:
-    """Call the formula with arrays, block by block, and say so the first time."""
-    if type(method) not in _told:
-        _told.add(type(method))
+def _tell(method: type, reason: str) -> None:
+    """Warn, the first time, that a method's formula is not one pass."""
+    if method not in _told:
+        _told.add(method)
         warnings.warn(
-            f"{type(method).__name__}: the formula runs as plain array code, more slowly, since it "
-            f"could not be made one pass ({reason})",
+            f"{method.__name__}: the formula runs as plain array code, more slowly, since it could "
+            f"not be made one pass ({reason})",
             stacklevel=5,
         )
-    names = method.state_names
+
+
+def _plain(formula: Formula, flat: Flat, spans: list[Span], names: tuple[str, ...]) -> list[Any]:
+    """Call the formula with arrays, block by block."""
     rest: list[Any] = []
     for start, stop, g in (part for span in spans for part in _parts(span, flat.block)):
         theta = flat.vector[start:stop]

@@ -29,6 +29,7 @@ from tests.fake_cupy.arrays import (
     use_device,
     waited,
 )
+from tests.fake_cupy.kernels import RawKernel
 
 NAMES = json.loads(Path(__file__).with_name("names.json").read_text())["names"]
 UFUNC = ("out", "dtype", "casting")  # what CuPy's ufuncs take by name
@@ -317,6 +318,7 @@ OURS = {
         "ndarray": ndarray, "array": array, "asarray": asarray, "asnumpy": asnumpy, "take": take,
         "copyto": copyto, "einsum": einsum, "from_dlpack": from_dlpack,
         "may_share_memory": may_share_memory,
+        "RawKernel": RawKernel,
         "ascontiguousarray": lambda a, dtype=None: call(np.ascontiguousarray, a),
     },
     "cupy.linalg": {
