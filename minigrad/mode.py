@@ -8,8 +8,10 @@ from __future__ import annotations
 import inspect
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import ContextDecorator
 from pathlib import Path
+from typing import Any
 
 _PACKAGE = str(Path(__file__).parent)
 
@@ -30,10 +32,12 @@ class GraphError(RuntimeError):
 
 
 class _Mode(threading.local):
-    """What this thread does beside computing: record the graph, look for anomalies."""
+    """What this thread does beside computing: record the graph, look for anomalies, watch."""
 
     recording = True
     anomaly = False
+    watched = False  # whether a new node notes the user's line, and `watch` is told of it
+    watch: Callable[[Any, Any], None] | None = None  # called with the node and its value
 
 
 mode = _Mode()
@@ -42,10 +46,10 @@ mode = _Mode()
 class Setting(ContextDecorator):
     """Sets one mode: a context manager that may be nested, and a decorator."""
 
-    def __init__(self, name: str, value: bool) -> None:
+    def __init__(self, name: str, value: Any) -> None:
         self.name = name
         self.value = value
-        self.before: list[bool] = []
+        self.before: list[Any] = []
 
     def _recreate_cm(self) -> Setting:
         """Return what one call of a decorated function enters: calls may overlap in threads."""
@@ -57,6 +61,25 @@ class Setting(ContextDecorator):
 
     def __exit__(self, *exception: object) -> None:
         setattr(mode, self.name, self.before.pop())
+
+
+class _Anomaly(Setting):
+    """Looks for anomalies, and has every node note the line that made it."""
+
+    def __init__(self) -> None:
+        super().__init__("anomaly", True)
+        self.lines = Setting("watched", True)
+
+    def _recreate_cm(self) -> _Anomaly:
+        return _Anomaly()
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        self.lines.__enter__()
+
+    def __exit__(self, *exception: object) -> None:
+        self.lines.__exit__(*exception)
+        super().__exit__(*exception)
 
 
 def no_grad() -> Setting:
@@ -80,7 +103,7 @@ def detect_anomaly() -> Setting:
     Raises AnomalyError with the operation that made it and the line of the user's code that called
     that operation. Every result is inspected, so computing is slower inside.
     """
-    return Setting("anomaly", True)
+    return _Anomaly()
 
 
 def user_line() -> str:

@@ -50,8 +50,12 @@ class Node:
         self.versions = versions
         self.stamp = sum([version[0] for version in versions])  # versions only grow
         self.hooks: list[Callable[[Any], Any]] | None = None
-        self.line = user_line() if mode.anomaly else ""
         self.freed = False
+        self.line = ""
+        if mode.watched:
+            self.line = user_line()
+            if mode.watch is not None:
+                mode.watch(self, data)
 
     @property
     def ndim(self) -> int:

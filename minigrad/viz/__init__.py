@@ -4,12 +4,12 @@ Floor 4. Nothing is drawn, and no drawing library imported, before it is asked f
 """
 
 from minigrad.viz.curves import curves
-from minigrad.viz.graph import Edge, Graph, Vertex, graph
+from minigrad.viz.graphs import Box, Edge, Graph, Trace, Vertex, graph, html, trace
 from minigrad.viz.render import RenderError
 from minigrad.viz.report import ReportError, report
 from minigrad.viz.spectrum import spectrum
 
 __all__ = [
-    "Edge", "Graph", "RenderError", "ReportError", "Vertex", "curves", "graph", "report",
-    "spectrum",
+    "Box", "Edge", "Graph", "RenderError", "ReportError", "Trace", "Vertex", "curves", "graph",
+    "html", "report", "spectrum", "trace",
 ]  # fmt: skip

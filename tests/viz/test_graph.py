@@ -146,7 +146,9 @@ def test_saves_every_format(tmp_path):
     assert graph.save(tmp_path / "a.dot").read_text() == graph.dot
     assert ET.parse(graph.save(tmp_path / "a.svg")).getroot().tag.endswith("svg")
     assert graph.save(str(tmp_path / "a.PNG")).read_bytes().startswith(b"\x89PNG")
-    with pytest.raises(ValueError, match=r"saved as \.dot, \.svg, \.png, \.pdf, not as 'a\.gif'"):
+    with pytest.raises(
+        ValueError, match=r"saved as \.html, \.dot, \.svg, \.png, \.pdf, not as 'a\.gif'"
+    ):
         graph.save(tmp_path / "a.gif")
 
 
