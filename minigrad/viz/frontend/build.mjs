@@ -1,10 +1,10 @@
-// Bundles src/ with its packages into minigrad/viz/assets, and copies the packages' licences there.
+// Bundles src/ with its packages into ../assets, and copies the packages' licences there.
 // The first line of the script has a hash of all that it was built from; a test compares it.
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
 
-const out = "../minigrad/viz/assets";
+const out = "../assets";
 mkdirSync(out, { recursive: true });
 const files = ["package-lock.json", ...readdirSync("src").sort().map((name) => `src/${name}`)];
 const hash = createHash("sha256");
