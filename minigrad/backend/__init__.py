@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from minigrad.backend import numpy as cpu
+from minigrad.backend import settings
 
 Array = Any  # an array of either library; the two share no base class
 Device = str  # "cpu", "cuda:0", "cuda:1", …
@@ -77,7 +78,15 @@ def _imported() -> ModuleType:
     missing = module.unavailable()
     if missing:
         raise DeviceError(f'device "cuda" cannot be used: {missing}; or use device="cpu"')
+    if "tf32" in settings.chosen:
+        module.allow_tf32(settings.values["tf32"])
     return module
+
+
+def switched() -> None:
+    """Tell CuPy of a switch that was turned, if CuPy is in use."""
+    if _cuda is not None and "tf32" in settings.chosen:
+        _cuda.allow_tf32(settings.values["tf32"])
 
 
 def first_line(error: Exception) -> str:

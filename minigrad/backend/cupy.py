@@ -14,7 +14,7 @@ from typing import Any
 import cupy as cp
 import numpy as np
 
-from minigrad.backend import INSTALL, DeviceError, first_line
+from minigrad.backend import INSTALL, DeviceError, first_line, settings
 
 Array: Any = cp.ndarray
 _CUDA_ERROR: Any = cp.cuda.runtime.CUDARuntimeError
@@ -197,8 +197,53 @@ def generator(seed: int | None) -> Any:
 
 
 def scatter_add(array: Any, index: Any, values: Any) -> None:
-    """Add `values` into ``array[index]`` in place; an index that occurs twice adds twice."""
-    cp.add.at(array, index, values)
+    """Add `values` into ``array[index]`` in place; an index that occurs twice adds twice.
+
+    By atomic operations, in no order, unless `deterministic` is set.
+    """
+    if settings.values["deterministic"] and array.dtype.name in _TYPES and array.size:
+        _add_in_order(array, index, values)
+    else:
+        cp.add.at(array, index, values)
+
+
+_TYPES = {"float32": "float", "float64": "double"}
+IN_ORDER = """
+extern "C" __global__ void add_in_order(
+    {type}* out, const long long* places, const long long* order, const {type}* values, long long n
+) {{
+    long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= n || (i > 0 && places[i] == places[i - 1])) return;
+    {type} total = out[places[i]];
+    for (long long j = i; j < n && places[j] == places[i]; ++j) total += values[order[j]];
+    out[places[i]] = total;
+}}
+"""
+
+
+def _add_in_order(array: Any, index: Any, values: Any) -> None:
+    """Add as NumPy does, one after the other: of equal places, one thread adds all."""
+    places = cp.arange(array.size, dtype="int64").reshape(array.shape)[index]
+    given = cp.ascontiguousarray(cp.broadcast_to(cp.asarray(values, array.dtype), places.shape))
+    places = places.ravel()
+    if not places.size:
+        return
+    order = cp.argsort(places)  # a stable sort, so that equals keep their order
+    kernel = cp.RawKernel(IN_ORDER.format(type=_TYPES[array.dtype.name]), "add_in_order")
+    out = cp.ascontiguousarray(array)
+    count = places.size
+    arguments = (out, places[order], order, given, np.int64(count))
+    kernel((-(-count // 256),), (256,), arguments)
+    if out is not array:
+        array[...] = out
+
+
+def allow_tf32(enabled: bool) -> None:
+    """Let float32 products of matrices use TF32, or not."""
+    from cupy._core import set_compute_type
+    from cupy._core._routines_linalg import COMPUTE_TYPE_DEFAULT, COMPUTE_TYPE_TF32
+
+    set_compute_type(np.dtype("float32"), COMPUTE_TYPE_TF32 if enabled else COMPUTE_TYPE_DEFAULT)
 
 
 def sum(array: Any, axis: Any = None, keepdims: bool = False) -> Any:

@@ -19,6 +19,16 @@ def test_names_are_those_of_cupy():
             assert there == described, f"{namespace}.{name}"
 
 
+def test_private_names_that_are_used_are_there():
+    """CuPy has no public name for TF32 but an environment variable, read once."""
+    pytest.importorskip("cupy", reason="CuPy is not installed: pip install cupy-cuda13x")
+    from cupy import _core
+
+    assert callable(_core.set_compute_type)
+    linalg = _core._routines_linalg
+    assert linalg.COMPUTE_TYPE_TF32 != linalg.COMPUTE_TYPE_DEFAULT
+
+
 @pytest.fixture
 def cp(fake):
     import cupy

@@ -92,6 +92,10 @@ def array(obj, dtype=None, copy=True, order="K", subok=False, ndmin=0, *, blocki
     return outside(np.array(obj, dtype, order=order))
 
 
+def argsort(a, axis=-1, kind=None):
+    return outside(np.argsort(inside(a), axis, kind="stable"))
+
+
 def asarray(a, dtype=None, order=None, *, copy=None, blocking=False):
     return array(a, dtype, copy=False, order=order or "K")
 
@@ -303,6 +307,25 @@ class Event:
         waited()
 
 
+class RawKernel:
+    """A kernel that NumPy computes, by its name: the text is CUDA's and does not run here."""
+
+    def __init__(self, code, name, options=(), backend="nvrtc"):
+        self.run = KERNELS[name]
+
+    def __call__(self, grid, block, arguments):
+        self.run(*(inside(x) for x in arguments))
+
+
+def _add_in_order(out, places, order, values, n):
+    assert np.all(np.diff(places) >= 0)
+    np.add.at(out.reshape(-1), places[:n], values.reshape(-1)[order[:n]])
+
+
+KERNELS = {"add_in_order": _add_in_order}
+compute_types = {}
+
+
 @contextlib.contextmanager
 def allow_synchronize(allow):
     before = getattr(arrays._here, "may_wait", True)
@@ -315,10 +338,9 @@ def allow_synchronize(allow):
 
 OURS = {
     "cupy": {
-        "ndarray": ndarray, "array": array, "asarray": asarray, "asnumpy": asnumpy, "take": take,
-        "copyto": copyto, "einsum": einsum, "from_dlpack": from_dlpack,
-        "may_share_memory": may_share_memory,
-        "RawKernel": RawKernel,
+        "ndarray": ndarray, "array": array, "asarray": asarray, "argsort": argsort,
+        "asnumpy": asnumpy, "take": take, "copyto": copyto, "einsum": einsum, "from_dlpack": from_dlpack,
+        "may_share_memory": may_share_memory, "RawKernel": RawKernel,
         "ascontiguousarray": lambda a, dtype=None: call(np.ascontiguousarray, a),
     },
     "cupy.linalg": {
@@ -376,6 +398,13 @@ def install(put=sys.modules.__setitem__):
         setattr(cupy, name, module)
         put(f"cupy.{name}", module)
     cupy.cuda.memory = types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError)
+    core = types.ModuleType("cupy._core")
+    core.set_compute_type = compute_types.__setitem__
+    core._routines_linalg = types.ModuleType("cupy._core._routines_linalg")
+    core._routines_linalg.COMPUTE_TYPE_DEFAULT = "default"
+    core._routines_linalg.COMPUTE_TYPE_TF32 = "TF32"
+    put("cupy._core", core)
+    put("cupy._core._routines_linalg", core._routines_linalg)
     cupyx = _module("cupyx")
     cupyx.scipy = types.ModuleType("cupyx.scipy")
     cupyx.scipy.special = _module("cupyx.scipy.special", scipy.special)
