@@ -339,7 +339,8 @@ def allow_synchronize(allow):
 OURS = {
     "cupy": {
         "ndarray": ndarray, "array": array, "asarray": asarray, "argsort": argsort,
-        "asnumpy": asnumpy, "take": take, "copyto": copyto, "einsum": einsum, "from_dlpack": from_dlpack,
+        "asnumpy": asnumpy, "take": take, "copyto": copyto, "einsum": einsum,
+        "from_dlpack": from_dlpack,
         "may_share_memory": may_share_memory, "RawKernel": RawKernel,
         "ascontiguousarray": lambda a, dtype=None: call(np.ascontiguousarray, a),
     },
