@@ -16,6 +16,7 @@ import datetime
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -70,15 +71,19 @@ def machine() -> Iterator[str]:
 # Adam --------------------------------------------------------------------------------------------
 
 
+def copy_of(n: int) -> Callable[[], Any]:
+    """Return a copy of n float32 numbers on the device."""
+    source, target = mg.zeros(n, device="cuda").data, mg.zeros(n, device="cuda").data
+    return lambda: mg.backend.get("cuda").copyto(target, source)
+
+
 def adam() -> Iterator[str]:
     """Adam reads θ, g, m and v and writes θ, m and v: 28 bytes a parameter."""
     import torch
 
     n = 100_000_000
-    source, target = (mg.zeros(n, device="cuda") for _ in range(2))
-    copied = seconds(lambda: mg.backend.get("cuda").copyto(target.data, source.data), wait)
+    copied = seconds(copy_of(n), wait)
     bandwidth = 8 * n / copied
-    del source, target
     rows: list[list[Any]] = [["copy", copied * 1e3, bandwidth / 1e9, 100.0]]
     p = mg.zeros(n, device="cuda", requires_grad=True)
     optimizer = optim.Adam([p])
@@ -105,7 +110,7 @@ NETWORKS = {"large": ([784, 4096, 4096, 10], 1024), "medium": ([784, 512, 256, 1
 
 def ours(sizes: list[int], batch: int) -> Callable[[], Any]:
     layers: list[nn.Module] = []
-    for a, b in zip(sizes, sizes[1:], strict=False):
+    for a, b in pairwise(sizes):
         layers += [nn.Linear(a, b), nn.ReLU()]
     model = nn.Sequential(*layers[:-1]).to("cuda")
     optimizer, loss = optim.Adam(model.parameters()), nn.CrossEntropyLoss()
@@ -124,7 +129,7 @@ def theirs(sizes: list[int], batch: int) -> Callable[[], Any]:
     import torch
 
     layers: list[Any] = []
-    for a, b in zip(sizes, sizes[1:], strict=False):
+    for a, b in pairwise(sizes):
         layers += [torch.nn.Linear(a, b), torch.nn.ReLU()]
     model = torch.nn.Sequential(*layers[:-1]).cuda()
     optimizer, loss = torch.optim.Adam(model.parameters()), torch.nn.CrossEntropyLoss()
