@@ -127,7 +127,9 @@ def _math(node: Any) -> str:
             return f"{_math(node.left)}{sign}{_math(node.right)}"
         if isinstance(node.op, ast.Sub):
             return f"{_math(node.left)}{sign}{_inner(node.right, _PRODUCTS)}"
-        return f"{_inner(node.left, _PRODUCTS)}{sign}{_inner(node.right)}"
+        negated = isinstance(node.left, ast.UnaryOp)  # a sign in front is the product's
+        left = _math(node.left) if negated else _inner(node.left, _PRODUCTS)
+        return f"{left}{sign}{_inner(node.right)}"
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         return f"−{_inner(node.operand)}"
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
@@ -141,8 +143,8 @@ def _math(node: Any) -> str:
         name = node.func.id
         if name in _AFTER:
             return _inner(node.args[0]) + _AFTER[name]
-        if name == "_matmul":
-            return " ".join(_inner(x) for x in node.args)
+        if name == "_matmul":  # a product of three needs no brackets
+            return " ".join(_math(x) if _is_product(x) else _inner(x) for x in node.args)
         arguments = ", ".join(_math(x) for x in node.args)
         return f"|{arguments}|" if name == "abs" else f"{_CALLED.get(name, name)}({arguments})"
     return ast.unparse(node).replace("math.", "")
@@ -153,5 +155,9 @@ def _inner(node: Any, bare: tuple[type, ...] = ()) -> str:
     text = _math(node)
     if isinstance(node, ast.BinOp):
         return text if isinstance(node.op, bare) else f"({text})"
-    product = isinstance(node, ast.Call) and getattr(node.func, "id", "") == "_matmul"
-    return f"({text})" if product or isinstance(node, (ast.Compare, ast.UnaryOp)) else text
+    compound = _is_product(node) or isinstance(node, (ast.Compare, ast.UnaryOp))
+    return f"({text})" if compound else text
+
+
+def _is_product(node: Any) -> bool:
+    return isinstance(node, ast.Call) and getattr(node.func, "id", "") == "_matmul"

@@ -139,7 +139,7 @@ def differentiate(roots: Sequence[Tensor], leaves: dict[int, str], order: int) -
             products = [(x, second[id(x)]) for x in tensors if id(x) in second]
             for x, product in products:
                 product.name = f"H v of {leaves[id(x)]}"
-            found.roots = [product for _, product in products]
+            found.roots += [product for _, product in products]
     return found
 
 
