@@ -81,8 +81,8 @@ def _plain(formula: Formula, flat: Flat, spans: list[Span], names: tuple[str, ..
 
 
 def _parts(span: Span, width: int) -> Any:
-    """Yield a span in parts of at most `width` elements."""
+    """Yield a span in parts of at most `width` elements; an empty one is one part."""
     start, stop, g = span
-    for k in range(0, stop - start, width):
+    for k in range(0, max(stop - start, 1), width):
         part = g[k : k + width]
         yield start + k, start + k + part.size, part

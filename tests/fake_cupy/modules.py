@@ -307,10 +307,10 @@ class Event:
         waited()
 
 
-class RawKernel:
-    """A kernel that NumPy computes, by its name: the text is CUDA's and does not run here."""
+class ByName:
+    """A kernel that NumPy computes, by its name: the text is CUDA's and is not read here."""
 
-    def __init__(self, code, name, options=(), backend="nvrtc"):
+    def __init__(self, name):
         self.run = KERNELS[name]
 
     def __call__(self, grid, block, arguments):
@@ -323,6 +323,12 @@ def _add_in_order(out, places, order, values, n):
 
 
 KERNELS = {"add_in_order": _add_in_order}
+
+
+def raw_kernel(code, name, options=(), backend="nvrtc"):
+    return ByName(name) if name in KERNELS else RawKernel(code, name, options, backend)
+
+
 compute_types = {}
 
 
@@ -341,7 +347,7 @@ OURS = {
         "ndarray": ndarray, "array": array, "asarray": asarray, "argsort": argsort,
         "asnumpy": asnumpy, "take": take, "copyto": copyto, "einsum": einsum,
         "from_dlpack": from_dlpack,
-        "may_share_memory": may_share_memory, "RawKernel": RawKernel,
+        "may_share_memory": may_share_memory, "RawKernel": raw_kernel,
         "ascontiguousarray": lambda a, dtype=None: call(np.ascontiguousarray, a),
     },
     "cupy.linalg": {

@@ -1,7 +1,8 @@
 """The page: one HTML file with the graph's data, its script and its style, that needs nothing else.
 
-The script and style are built from `viz/frontend/` into `viz/assets`. Names are the user's: they are
-in the page as JSON, in which no character can end the element, and the script shows them as text.
+The script and style are built from `viz/frontend/` into `viz/assets`. Names are the user's: they
+are in the page as JSON, in which no character can end the element, and the script shows them as
+text.
 """
 
 from __future__ import annotations
