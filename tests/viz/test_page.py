@@ -29,7 +29,7 @@ class Outline(HTMLParser):
         self.elements.append((tag, dict(attrs)))
 
     def handle_data(self, data):
-        if self.elements[-1][0] == "script":
+        if self.cdata_elem == "script":
             self.scripts.append(data)
 
 
@@ -65,9 +65,10 @@ def test_the_page_has_all_that_the_graph_has(tmp_path):
 
 
 HARMFUL = [
-    "</script><script>alert(1)</script>", "<!--", "]]>", 'a "quote" and \'another\'', "\u2028\u2029",
-    "two\nlines\r\0", "\ud800", "${alert(1)}", "{data}{script}", "&lt;", "x" * 10_000, "constructor",
-    "__proto__",
+    "</script><script>alert(1)</script>", "<!--", "]]>",
+    "a \"quote\" and 'another'", "\u2028\u2029",
+    "two\nlines\r\0", "\ud800", "${alert(1)}", "{data}{script}", "&lt;", "x" * 10_000,
+    "constructor", "__proto__",
 ]  # fmt: skip
 
 
@@ -112,8 +113,8 @@ def test_saves_pages_only_as_pages(tmp_path):
 
 
 def test_the_script_is_built_from_the_sources_that_are_here():
-    """If not: ``cd frontend && npm ci && npm run build``."""
-    folder = ROOT / "frontend"
+    """If not: ``cd minigrad/viz/frontend && npm ci && npm run build``."""
+    folder = ROOT / "minigrad" / "viz" / "frontend"
     files = ["package-lock.json", *sorted(f"src/{x.name}" for x in (folder / "src").iterdir())]
     digest = hashlib.sha256(b"".join((folder / name).read_bytes() for name in files)).hexdigest()
     assert re.search(r"built from (\w+);", asset("graph.js"))[1] == digest
@@ -121,7 +122,8 @@ def test_the_script_is_built_from_the_sources_that_are_here():
 
 def test_every_package_in_the_script_has_its_licence():
     licences = (ROOT / "minigrad" / "viz" / "assets" / "LICENSES.txt").read_text("utf-8")
-    for name in json.loads((ROOT / "frontend" / "package.json").read_text())["dependencies"]:
+    package = ROOT / "minigrad" / "viz" / "frontend" / "package.json"
+    for name in json.loads(package.read_text())["dependencies"]:
         assert re.search(rf"^{name} [\d.]+ \((MIT|ISC|BSD-3-Clause)\)$", licences, re.MULTILINE)
     assert licences.count("opyright") >= 5
 
