@@ -38,14 +38,9 @@ DEFAULTS: dict[str, Any] = {
     "seed": 0,
     "device": "cpu",
 }
-RESUMABLE = (
-    "data_dir",
-    "epochs",
-    "quiet",
-    "no_tune",
-    "resume",
-)  # what may be given beside --resume
-COMMANDS = ("train", "doctor")
+# What may be given beside --resume.
+RESUMABLE = ("data_dir", "epochs", "quiet", "no_tune", "resume")
+COMMANDS = ("train", "report", "doctor")
 
 _EXAMPLES = """examples:
   minigrad train
@@ -80,6 +75,21 @@ def parser() -> Parser:
     _model(train)
     _method(train)
     _run(train)
+    report = commands.add_parser(
+        "report",
+        help="show runs side by side on one page of HTML",
+        description="Write the report of a run anew, or one page that compares several: their "
+        "curves overlaid, and what differs in their configurations.",
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+    report.add_argument("runs", nargs="+", metavar="RUN", help="a folder that training left")
+    report.add_argument(
+        "--output",
+        type=path,
+        metavar="FILE",
+        help="(default: report.html in the run's folder; of several runs, comparison.html here)",
+    )
     doctor = commands.add_parser(
         "doctor",
         help="say what this machine computes with, and what would make it faster",
@@ -108,13 +118,12 @@ def parse(argv: list[str]) -> dict[str, Any]:
     given, unknown = top.parse_known_args(argv)
     if unknown:
         word = unknown[0].partition("=")[0]
-        legal = (
-            command_options(top, first) if first in COMMANDS else ["--help", "--version", *COMMANDS]
-        )
+        command = first if first in COMMANDS else None
+        legal = command_options(top, command) if command else ["--help", "--version", *COMMANDS]
         near = suggestion(word, legal) if word.startswith("-") else ""
         raise UsageError(
             f"{unknown[0]!r} is no option"
-            f"{near or f'; minigrad {first or COMMANDS[0]} --help lists them'}"
+            f"{near or f'; minigrad {command or COMMANDS[0]} --help lists them'}"
         )
     if given.command is None:
         raise UsageError("a command is missing; try minigrad train, or minigrad --help")

@@ -127,7 +127,9 @@ def _curves(runs: list[_Run]) -> str:
             for j, (part, (x, y)) in enumerate(parts.items()):
                 line = Line(part, x, y, j)
                 if len(runs) > 1:
-                    line = Line(f"{run.path}, {part}", x, y, i, dashed=part == "train")
+                    line = Line(
+                        f"{run.path}, {part}", x, y, i, dashed=part == "train" and len(parts) > 1
+                    )
                 charts.setdefault(metric, []).append(line)
     if not charts:
         return "<p>No epoch is measured yet.</p>"
