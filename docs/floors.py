@@ -64,6 +64,8 @@ FLOORS = [
         1,
         "graph",
         [
+            ("interchange.py", "other libraries' arrays"),
+            "|",
             ("primitive.py", "operations and their rules"),
             "→",
             ("tensor.py", "the value that users hold"),

@@ -20,6 +20,7 @@ from minigrad.creation import (
     zeros_like,
 )
 from minigrad.func import ggn_vp, grad, hessian, hvp, jacobian, jvp, value_and_grad, vhp, vjp
+from minigrad.interchange import from_dlpack
 from minigrad.machine import tune
 from minigrad.mode import (
     AnomalyError,
@@ -32,7 +33,7 @@ from minigrad.mode import (
 )
 from minigrad.ops import *  # noqa: F403  (the operations, by their names in ops.__all__)
 from minigrad.random import manual_seed
-from minigrad.tensor import Tensor, from_dlpack, tensor
+from minigrad.tensor import Tensor, tensor
 
 __version__ = "0.1.0"
 

@@ -344,43 +344,6 @@ def _array(data: Any, dtype: DType, device: Device | None) -> Array:
     return data if dtype is None else data.astype(legal_dtype(dtype), copy=False)
 
 
-def from_dlpack(x: Any) -> Tensor:
-    """Return a tensor on the memory of another library's array, on its device, without a copy.
-
-    `x` is any array with ``__dlpack__`` and ``__dlpack_device__``: PyTorch's, JAX's, CuPy's, …; the
-    other way, ``torch.from_dlpack(tensor)`` takes a tensor of this library. What one side writes
-    the other sees, which no graph notices: `Tensor.modified` notes it.
-
-    Raises TypeError for what is no such array or of another dtype, DeviceError for a device that
-    is not there, BufferError for what its library does not hand over (if it requires a gradient).
-    """
-    if not hasattr(x, "__dlpack_device__") or not hasattr(x, "__dlpack__"):
-        raise TypeError(
-            f"from_dlpack: a {type(x).__name__} has no __dlpack__; try mg.tensor(x), which copies"
-        )
-    kind, number = map(int, x.__dlpack_device__())
-    if kind not in (_DLPACK_CPU, _DLPACK_CUDA):
-        raise DeviceError(
-            f"from_dlpack: an array on a device of DLPack's kind {kind}; legal are the CPU "
-            f"({_DLPACK_CPU}) and CUDA ({_DLPACK_CUDA})"
-        )
-    xp = backend.get("cpu" if kind == _DLPACK_CPU else f"cuda:{number}")
-    try:
-        array = xp.from_dlpack(x)
-    except (RuntimeError, BufferError) as error:
-        if "dtype" not in str(error) and "type" not in str(error):
-            raise
-        raise TypeError(
-            f"from_dlpack: {getattr(x, 'dtype', 'its dtype')} is not known here ({error}); "
-            "convert it to float32 first"
-        ) from None
-    legal_dtype(array.dtype)
-    return Tensor.of(array)
-
-
-_DLPACK_CPU, _DLPACK_CUDA = 1, 2
-
-
 def legal_dtype(dtype: DType) -> Any:
     """Return the NumPy dtype of real numbers or booleans that is meant, or raise TypeError."""
     try:

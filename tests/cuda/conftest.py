@@ -20,7 +20,7 @@ DEVICES = [pytest.param("cuda:0", id="fake"), pytest.param("gpu", marks=pytest.m
 @pytest.fixture
 def fake(monkeypatch):
     """CuPy is the fake, with two devices."""
-    pytest.importorskip("scipy")
+    pytest.importorskip("scipy", reason="the stand-in for CuPy needs SciPy: the extra test")
     monkeypatch.setattr(backend, "_cuda", None)
     monkeypatch.setattr(random_, "_generators", dict(random_._generators))
     monkeypatch.delitem(sys.modules, "minigrad.backend.cupy", raising=False)
