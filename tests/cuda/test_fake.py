@@ -44,9 +44,59 @@ def test_refuses_what_cupy_refuses(cp):
         lambda: x.__setitem__(0, y), lambda: cp.scatter_add, lambda: cp.sum(x, where=True),
         lambda: x.sum(initial=1), lambda: cp.take(x, 0, mode="wrap"), lambda: np.asarray(x),
         lambda: cp.random.default_rng(0).permutation(3), lambda: np.sin(y, out=x),
+        lambda: cp.sum([1.0, 2.0]), lambda: cp.exp([1.0]), lambda: cp.power([x[0]], 2),
+        lambda: cp.exp(x, where=x > 1), lambda: cp.exp(x, out=y), lambda: cp.where([True], x, x),
+        lambda: cp.sum(3.0), lambda: cp.concatenate([[1.0], [2.0]]), lambda: x + [1.0] * 3,
+        lambda: cp.clip(2.0, 0, 1), lambda: x[0].__iadd__(cp.ones(3, "complex64")),
+        lambda: cp.random.default_rng(0).random(3, "float16"),
     ):  # fmt: skip
         with pytest.raises((TypeError, AttributeError)):
             mixed()
+
+
+def test_has_no_dtype_that_cupy_has_not(cp):
+    for make in (
+        lambda: cp.array(["a"]), lambda: cp.array([None]), lambda: cp.zeros(3, object),
+        lambda: cp.array(np.array([1], "datetime64[s]")), lambda: cp.ones(2).astype("S1"),
+        lambda: cp.empty(2, np.longdouble),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match="Unsupported dtype"):
+            make()
+
+
+def test_what_cupy_leaves_open_is_an_error_here(cp):
+    """Of two values for one element CuPy keeps either; a float that an integer has not is any."""
+    x = cp.zeros(3)
+    for index in (cp.array([0, 1, 0]), [0, 1, 0], cp.array([0, 1, 3])):
+        with pytest.raises(AssertionError, match="either"):
+            x[index] = cp.array([1.0, 2.0, 3.0])
+        x[index] = 7.0
+    for number in (np.nan, np.inf, -1.0, 256.0):
+        with pytest.raises(AssertionError, match="C\\+\\+"):
+            cp.array([number]).astype("uint8")
+    assert cp.array([255.5, -0.5]).astype("uint8").tolist() == [255, 0]
+
+
+def test_numbers_promote_as_in_cupy(cp):
+    """Python's numbers take the array's dtype; NumPy's, and arrays of no axis, do not."""
+    x = cp.ones(2, "float32")
+    assert (x + 3.0).dtype == (3 * x).dtype == "float32"
+    assert (x + np.float64(3)).dtype == (x + cp.array(3.0)).dtype == "float64"
+    with pytest.raises(TypeError, match="same_kind"):
+        x.astype("int32").__iadd__(1.5)
+
+
+def test_results_are_in_the_order_of_c(cp):
+    x = cp.ones((3, 4)).T
+    assert x.flags.f_contiguous
+    for y in (x + x, -x, cp.exp(x), 2 * x, cp.where(x > 0, x, 0), cp.clip(x, 0, None)):
+        assert y.flags.c_contiguous
+    assert cp.empty_like(x).flags.f_contiguous
+    out = cp.empty_like(x)
+    assert cp.exp(x, out=out) is out
+    assert out.flags.f_contiguous
+    with pytest.raises(ValueError, match="C-contiguous"):
+        cp.dot(x, x.T, out=cp.empty((4, 4)).T)
 
 
 def test_a_device_is_not_another(cp):
@@ -80,7 +130,8 @@ def test_waits_are_counted(cp):
     for wait in (
         lambda: x.sum().item(), lambda: float(x[0]), lambda: bool(x[0] > 1), x.tolist, x.get,
         lambda: cp.asnumpy(x), x.nonzero, lambda: x[x > 1], lambda: int(x[1]), lambda: f"{x}",
-        cp.cuda.Device().synchronize, lambda: cp.unique(x),
+        cp.cuda.Device().synchronize, lambda: cp.unique(x), lambda: x.__setitem__(x > 9, 0),
+        lambda: cp.add.at(x, x > 9, 1),
     ):  # fmt: skip
         before = counts["waits"]
         wait()
@@ -88,6 +139,6 @@ def test_waits_are_counted(cp):
         with cupyx.allow_synchronize(False), pytest.raises(cupyx.DeviceSynchronized):
             wait()
     before = counts["waits"]
-    x[x > 1] = 0
+    x[cp.array([0, 2])] = 0
     cp.exp(x[1:]).sum()
     assert counts["waits"] == before

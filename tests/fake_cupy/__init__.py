@@ -9,7 +9,8 @@ lists and no others (`modules.py`). The list is CuPy's own, written by `record.p
 tests that ask for a device.
 """
 
-from tests.fake_cupy.arrays import counts, ndarray
+from tests.fake_cupy.account import counts
+from tests.fake_cupy.arrays import ndarray
 from tests.fake_cupy.modules import install
 
 __all__ = ["counts", "install", "ndarray"]

@@ -6,57 +6,19 @@ functions do not have. Counted: what waits for the device (``item``, ``float``, 
 ``nonzero``, an index of booleans) and what is copied from or to it.
 """
 
-import threading
-from collections import Counter
-from contextlib import contextmanager
-from functools import partialmethod
-
 import numpy as np
 
-counts = Counter()  # "waits", "to host", "to device"
-DEVICES = 2
-MEMORY = 1 << 33  # bytes of each device, by its own account
-_here = threading.local()
-
-
-def current_device():
-    return getattr(_here, "device", 0)
-
-
-def use_device(device):
-    _here.device = device
-
-
-class DeviceSynchronized(RuntimeError):  # noqa: N818  (CuPy's name)
-    """Somebody waited for the device where `cupyx.allow_synchronize` forbids it."""
-
-
-class OutOfMemoryError(MemoryError):
-    """As CuPy's: too much was asked for."""
-
-    def __init__(self, size, total, limit=0):
-        super().__init__(
-            f"Out of memory allocating {size:,} bytes (allocated so far: {total:,} bytes)."
-        )
-
-
-@contextmanager
-def limited():
-    """Say as CuPy does that there is no memory."""
-    try:
-        yield
-    except MemoryError as error:
-        raise OutOfMemoryError(1 << 45, 0) from error
-
-
-def waited():
-    """Note that the host waits for the device."""
-    counts["waits"] += 1
-    if not getattr(_here, "may_wait", True):
-        raise DeviceSynchronized("device synchronization is not allowed here")
-
+from tests.fake_cupy.account import counts, current_device, limited, waited
+from tests.fake_cupy.index import assign, parts_of
 
 SCALARS = (bool, int, float, complex, np.generic)
+
+
+def supported(dtype):
+    """Return a dtype that CuPy has, or raise as it does: no objects, strings, dates, …"""
+    if dtype.char not in "?bBhHiIlLqQefdFD":
+        raise ValueError(f"Unsupported dtype {dtype}")
+    return dtype
 
 
 def inside(value):
@@ -127,38 +89,11 @@ def call(function, *values, **keywords):
         return outside(function(*arguments, **keywords), *values)
 
 
-def index_inside(index, shape):
-    """Return an index as NumPy takes it; integers in arrays wrap around, as in CuPy."""
-    parts = index if type(index) is tuple else (index,)
-    arrays = [p for p in parts if type(p) is ndarray]
-    if not arrays:
-        for part in parts:
-            if isinstance(part, np.ndarray):
-                raise TypeError(f"Unsupported type {type(part)}")
-            if isinstance(part, list):
-                counts["to device"] += 1
-        return tuple(parts)
-    spare = len(shape) - sum(
-        p._array.ndim if type(p) is ndarray and p.dtype == bool else p is not None and p is not ...
-        for p in parts
-    )
-    result, axis = [], 0
-    for part in parts:
-        if part is ...:
-            axis += spare
-        elif type(part) is ndarray:
-            array = inside(part)
-            if array.dtype == bool:
-                axis += array.ndim
-            else:
-                if array.size and axis < len(shape) and shape[axis]:
-                    array = array % shape[axis]
-                axis += 1
-            part = array
-        elif part is not None:
-            axis += 1
-        result.append(part)
-    return tuple(result)
+def ordered(result):
+    """Return what an elementwise kernel wrote: new memory, in C order whatever it read."""
+    for array in result if isinstance(result, tuple) else [result]:
+        array._array = np.asarray(array._array, order="C")
+    return result
 
 
 class ndarray:  # noqa: N801  (CuPy's name)
@@ -169,13 +104,15 @@ class ndarray:  # noqa: N801  (CuPy's name)
     __array_priority__ = 100
 
     def __init__(self, shape, dtype=float, memptr=None, strides=None, order="C"):
-        self._array = np.empty(shape, dtype, order)
+        assert memptr is strides is None
+        self._array = np.empty(shape, supported(np.dtype(dtype)), order)
         self._device, self._base = current_device(), None
 
     @classmethod
     def _of(cls, array, device, base):
         self = ndarray.__new__(ndarray)
         self._array, self._device, self._base = array, device, base
+        supported(array.dtype)
         return self
 
     # What it is
@@ -195,7 +132,7 @@ class ndarray:  # noqa: N801  (CuPy's name)
 
     @property
     def device(self):
-        from tests.fake_cupy.modules import Device
+        from tests.fake_cupy.cuda import Device
 
         return Device(self._device)
 
@@ -307,9 +244,7 @@ class ndarray:  # noqa: N801  (CuPy's name)
         return (self[i] for i in range(len(self._array)))
 
     def __getitem__(self, index):
-        parts = index_inside(index, self.shape)
-        if any(isinstance(p, np.ndarray) and p.dtype == bool for p in parts):
-            waited()
+        parts = parts_of(index, self.shape, inside, ndarray)
         advanced = any(isinstance(p, (list, np.ndarray)) for p in parts)
         if not advanced and ... not in parts:
             parts = (*parts, ...)  # an element is a view, not a number
@@ -317,7 +252,9 @@ class ndarray:  # noqa: N801  (CuPy's name)
         return computed(self, outside(result)) if advanced else outside(result, self)
 
     def __setitem__(self, index, value):
-        inside(self)[index_inside(index, self.shape)] = inside(value)
+        parts = parts_of(index, self.shape, inside, ndarray)
+        with np.errstate(all="ignore"):
+            assign(inside(self), parts, inside(value))
 
     # Methods that are functions of the arrays inside
 
@@ -325,6 +262,13 @@ class ndarray:  # noqa: N801  (CuPy's name)
         array = inside(self)
         if not copy and array.dtype == dtype:
             return self
+        dtype = supported(np.dtype(dtype))
+        if array.dtype.kind == "f" and dtype.kind in "iu":
+            info = np.iinfo(dtype)
+            legal = (array > float(info.min) - 1) & (array < float(info.max) + 1)
+            assert legal.all(), (
+                f"a number that is not of {dtype}: C++ leaves open what becomes of it"
+            )
         with np.errstate(all="ignore"):
             return outside(array.astype(dtype, order))
 
@@ -350,7 +294,13 @@ class ndarray:  # noqa: N801  (CuPy's name)
     def dot(self, b, out=None):
         if type(b) is not ndarray:
             raise TypeError(f"Argument 'b' has incorrect type (got {type(b)})")
-        return call(np.dot, self, b)
+        result = call(np.dot, self, b)
+        if out is None:
+            return result
+        if out.dtype != result.dtype or not out.flags.c_contiguous:
+            raise ValueError("Output array must be C-contiguous, and of the result's dtype")
+        out[...] = result
+        return out
 
     def take(self, indices, axis=None, out=None):
         import cupy
@@ -398,16 +348,16 @@ def _operator(ufunc):
     def forward(x, y):
         if type(y) is not ndarray:
             if isinstance(y, (bool, int, float, np.generic)):
-                return call(ufunc, x, y)
+                return ordered(call(ufunc, x, y))
             theirs = getattr(y, "__array_ufunc__", ufunc)
             if theirs is None:
                 return NotImplemented
             if theirs is not ufunc:
                 return ufunc(x, y)  # NumPy asks every __array_ufunc__ in turn
-        return call(ufunc, x, y)
+        return ordered(call(ufunc, x, y))
 
     def reflected(x, y):
-        return call(ufunc, y, x)
+        return ordered(call(ufunc, y, x))
 
     def in_place(x, y):
         array = inside(x)
@@ -424,6 +374,12 @@ for _name, _ufunc in OPERATORS.items():
     if _name not in ("lt", "le", "gt", "ge", "eq", "ne"):
         setattr(ndarray, f"__r{_name}__", _reflected)
         setattr(ndarray, f"__i{_name}__", _in_place)
-for _name, _ufunc in {"neg": "negative", "pos": "positive", "abs": "absolute",
-                      "invert": "invert"}.items():  # fmt: skip
-    setattr(ndarray, f"__{_name}__", partialmethod(lambda x, f: call(f, x), getattr(np, _ufunc)))
+
+
+def _of_one(ufunc):
+    return lambda x: ordered(call(ufunc, x))
+
+
+for _name, _ufunc in {"neg": np.negative, "pos": np.positive, "abs": np.absolute,
+                      "invert": np.invert}.items():  # fmt: skip
+    setattr(ndarray, f"__{_name}__", _of_one(_ufunc))

@@ -1,0 +1,140 @@
+"""The fake's devices, streams, events, and random generators. All is done at once."""
+
+import types
+
+import numpy as np
+
+from tests.fake_cupy import account
+from tests.fake_cupy.account import current_device, use_device, waited
+from tests.fake_cupy.arrays import outside
+
+
+class Device:
+    """A device; entering it makes it the current one."""
+
+    def __init__(self, device=None):
+        self.id = current_device() if device is None else int(device)
+        self._before = []
+
+    def use(self):
+        runtime.setDevice(self.id)
+
+    def __enter__(self):
+        self._before.append(current_device())
+        self.use()
+        return self
+
+    def __exit__(self, *exception):
+        use_device(self._before.pop())
+
+    def synchronize(self):
+        waited()
+
+    mem_info = property(lambda self: (account.MEMORY // 2, account.MEMORY))
+    compute_capability = "90"
+
+    def __eq__(self, other):
+        return isinstance(other, Device) and other.id == self.id
+
+    __hash__ = None
+
+    def __repr__(self):
+        return f"<CUDA Device {self.id}>"
+
+
+class CUDARuntimeError(RuntimeError):
+    """As CuPy's."""
+
+
+def _device_count():
+    return account.DEVICES
+
+
+def _set_device(device):
+    if not 0 <= device < account.DEVICES:
+        raise CUDARuntimeError("cudaErrorInvalidDevice: invalid device ordinal")
+    use_device(device)
+
+
+runtime = types.SimpleNamespace(
+    CUDARuntimeError=CUDARuntimeError,
+    getDeviceCount=_device_count,
+    getDevice=current_device,
+    setDevice=_set_device,
+    driverGetVersion=lambda: 13000,
+    runtimeGetVersion=lambda: 13000,
+    getDeviceProperties=lambda device: {"name": b"fake"},
+)
+
+
+class Stream:
+    """A stream: everything is done at once, in the order in which it is asked for."""
+
+    entered = 0
+
+    def __init__(self, null=False, non_blocking=False, ptds=False, priority=None):
+        self.ptr = 0 if null else id(self)
+        self.events = []
+
+    def __enter__(self):
+        Stream.entered += 1
+        return self
+
+    def __exit__(self, *exception):
+        Stream.entered -= 1
+
+    def wait_event(self, event):
+        assert event.recorded, "an event that nobody recorded"
+
+    def record(self, event=None):
+        event = event or Event()
+        event.record(self)
+        return event
+
+    def synchronize(self):
+        waited()
+
+
+class Event:
+    """A mark in a stream."""
+
+    done = True
+
+    def __init__(self, block=False, disable_timing=False, interprocess=False):
+        self.recorded = False
+
+    def record(self, stream=None):
+        self.recorded = True
+
+    def synchronize(self):
+        waited()
+
+
+class Generator:
+    """CuPy's `Generator`: fewer methods than NumPy's, float32 and float64 only."""
+
+    def __init__(self, seed=None):
+        self._generator = np.random.default_rng(seed)
+        self.device_id = current_device()
+
+    def _drawn(self, name, size, dtype):
+        if np.dtype(dtype) not in ("float32", "float64"):
+            raise TypeError(f"Unsupported dtype {dtype}. Only float32 and float64 are supported")
+        return self._here(getattr(self._generator, name)(size, np.dtype(dtype)))
+
+    def _here(self, values):
+        if self.device_id != current_device():
+            raise ValueError(f"the generator is on device {self.device_id}")
+        return outside(np.asarray(values))
+
+    def random(self, size=None, dtype=np.float64, out=None):
+        return self._drawn("random", size, dtype)
+
+    def standard_normal(self, size=None, dtype=np.float64, out=None):
+        return self._drawn("standard_normal", size, dtype)
+
+    def uniform(self, low=0.0, high=1.0, size=None, dtype=np.float64):
+        return self.random(size, dtype) * (high - low) + low
+
+    def integers(self, low, high=None, size=None, dtype=np.int64, endpoint=False):
+        return self._here(self._generator.integers(low, high, size, dtype, endpoint))

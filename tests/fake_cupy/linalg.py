@@ -1,0 +1,29 @@
+"""The fake's linear algebra: no errors but for shapes, where NumPy's raises."""
+
+import numpy as np
+
+from tests.fake_cupy.arrays import call, outside
+
+
+def solve(a, b):
+    if b.ndim == 1 and a.shape[-1] != b.size:
+        raise ValueError("a must have (..., M, M) shape and b must have (M,)")
+    if b.ndim > 1 and a.shape[:-1] != b.shape[:-1]:
+        raise ValueError("a must have (..., M, M) shape and b must have (..., M, K)")
+    return _silent(np.linalg.solve, a, b, like=b)
+
+
+def inv(a):
+    return _silent(np.linalg.inv, a, like=a)
+
+
+def cholesky(a):
+    return _silent(np.linalg.cholesky, a, like=a)
+
+
+def _silent(function, *values, like):
+    try:
+        return call(function, *values)
+    except np.linalg.LinAlgError:  # cuSOLVER's answer is not looked at
+        dtype = np.result_type(*(value.dtype for value in values), np.float32)
+        return outside(np.full(like.shape, np.nan, dtype))
