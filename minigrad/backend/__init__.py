@@ -52,13 +52,19 @@ def get(device: Device | None) -> ModuleType:
 
     Raises DeviceError if CuPy, the driver or the device is missing.
     """
-    global _cuda
     name = canonical(device)
     if name == "cpu":
         return cpu
+    module = _second()
+    module.use(name)
+    return module
+
+
+def _second() -> ModuleType:
+    """Return CuPy's backend module, imported when it is first asked for."""
+    global _cuda
     if _cuda is None:
         _cuda = _imported()
-    _cuda.use(name)
     return _cuda
 
 
@@ -112,6 +118,15 @@ def of(values: Any) -> ModuleType:
 def device_of(array: Array) -> Device:
     """Return the canonical name of the device that holds `array`."""
     return "cpu" if isinstance(array, cpu.Array) else of((array,)).device_of(array)
+
+
+def home(value: Any) -> Device:
+    """Return the device of another library's object that is no array, such as an operator.
+
+    It is known by the library: CuPy's own compute on the device that is the current one.
+    """
+    library = type(value).__module__.partition(".")[0]
+    return _second().current() if library in ("cupy", "cupyx") else "cpu"
 
 
 def owner(array: Array) -> Array:

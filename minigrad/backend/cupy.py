@@ -86,6 +86,11 @@ def use(device: str) -> None:
         cp.cuda.runtime.setDevice(number)
 
 
+def current() -> str:
+    """Return the name of the device on which CuPy computes."""
+    return f"cuda:{cp.cuda.runtime.getDevice()}"
+
+
 def follow(values: Iterable[Any]) -> None:
     """Make the device of arrays the one on which CuPy computes; DeviceError if there are two."""
     devices = {value.data.device_id for value in values if isinstance(value, Array)}

@@ -2,7 +2,9 @@
 
 Floor 2. An operator acts on one flat vector of all inputs: each input row by row, one after the
 other, in the order given. What SciPy's sparse solvers, and CuPy's, ask of an operator is there
-(``shape``, ``dtype``, ``matvec``, ``rmatvec``, ``matmat``, ``rmatmat``), without importing either.
+(``shape``, ``ndim``, ``dtype``, ``matvec``, ``rmatvec``, ``matmat``, ``rmatmat``, ``@``), without
+importing either. What the product of a recorded loss returns is contiguous memory of its own, for
+CuPy's solvers hand it to cuBLAS by its address, and change it in place.
 """
 
 from __future__ import annotations
@@ -193,7 +195,11 @@ class _Recorded(LinearOperator):
         return xp.concatenate([xp.broadcast_to(y, (len(rows), y.shape[1])) for y in joined], 1).T
 
     def _products(self, vectors: Sequence[Any]) -> list[Tensor]:
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} does not say what its products are; define _products(vectors), "
+            "or use HessianOperator(loss, parameters), GaussNewtonOperator(loss, parameters, "
+            "outputs) or LinearOperator(size, product)"
+        )
 
 
 class HessianOperator(_Recorded):
@@ -258,7 +264,7 @@ class FisherOperator(GaussNewtonOperator):
 
 
 def as_operator(matrix: Matrix) -> LinearOperator:
-    """Return a symmetric matrix as an operator: an array, a Tensor, SciPy's operator, or ours.
+    """Return a symmetric matrix as an operator: an array, a Tensor, SciPy's operator, CuPy's, ours.
 
     That it is symmetric is not checked. Raises ShapeError if it is not square.
     """
@@ -275,7 +281,7 @@ def as_operator(matrix: Matrix) -> LinearOperator:
         raise ShapeError(f"a symmetric matrix is square; this one has shape {array.shape}")
     size, dtype = array.shape[0], array.dtype
     if not dense:
-        return LinearOperator(size, matrix.matvec, dtype)
+        return LinearOperator(size, matrix.matvec, dtype, backend.home(matrix))
     return LinearOperator(size, lambda v: array @ v, dtype, backend.device_of(array))
 
 

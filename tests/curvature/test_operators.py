@@ -13,6 +13,7 @@ from minigrad.curvature import (
     LinearOperator,
     as_operator,
 )
+from minigrad.curvature.operators import _Recorded
 from tests.curvature.networks import (
     LABELS,
     LOSSES,
@@ -257,6 +258,11 @@ ERRORS = {
     "not square": (lambda: as_operator(np.ones((2, 3))), mg.ShapeError, r"square.*\(2, 3\)"),
     "not a matrix": (lambda: as_operator([[1]]), TypeError, "not list"),
     "integers": (lambda: as_operator(np.ones((2, 2), int)), TypeError, "not of int64"),
+    "no product": (
+        lambda: _Recorded((x * x).sum(), [x]) @ np.ones(2, "float32"),
+        NotImplementedError,
+        r"does not say what its products are; .* use HessianOperator\(loss, parameters\)",
+    ),
 }  # fmt: skip
 
 

@@ -126,6 +126,8 @@ class ndarray:  # noqa: N801  (CuPy's name)
     itemsize = property(lambda self: self._array.itemsize)
     nbytes = property(lambda self: self._array.nbytes)
     base = property(lambda self: self._base)
+    _c_contiguous = property(lambda self: self._array.flags.c_contiguous)  # what CuPy's text reads
+    _f_contiguous = property(lambda self: self._array.flags.f_contiguous)
     flags = property(lambda self: Flags(self._array, self._base is None))
     T = property(lambda self: self.transpose())
     mT = property(lambda self: self.swapaxes(-1, -2))  # noqa: N815
@@ -313,6 +315,7 @@ class Memory:
 
     def __init__(self, array):
         self.device_id = array.device_id
+        self.ptr = array._array.__array_interface__["data"][0]
 
 
 def _method(name, names):

@@ -64,6 +64,7 @@ runtime = types.SimpleNamespace(
     driverGetVersion=lambda: 13000,
     runtimeGetVersion=lambda: 13000,
     getDeviceProperties=lambda device: {"name": b"fake"},
+    is_hip=False,
 )
 
 
@@ -138,3 +139,7 @@ class Generator:
 
     def integers(self, low, high=None, size=None, dtype=np.int64, endpoint=False):
         return self._here(self._generator.integers(low, high, size, dtype, endpoint))
+
+
+def random(size=None):
+    return Generator(0).random(size)

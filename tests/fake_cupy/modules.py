@@ -38,7 +38,9 @@ OURS = {
         "solve": linalg.solve, "inv": linalg.inv, "cholesky": linalg.cholesky,
         "LinAlgError": np.linalg.LinAlgError,
     },
-    "cupy.random": {"Generator": cuda.Generator, "default_rng": cuda.Generator},
+    "cupy.random": {
+        "Generator": cuda.Generator, "default_rng": cuda.Generator, "random": cuda.random,
+    },
     "cupy.cuda": {
         "Device": cuda.Device, "Stream": cuda.Stream, "Event": cuda.Event, "runtime": cuda.runtime,
         "get_current_stream": lambda: cuda.Stream(null=True),
@@ -84,7 +86,7 @@ def install(put=sys.modules.__setitem__):
 
     use_device(0)
     cupy = _module("cupy", np)
-    cupy.__version__ = "14.2.0"
+    cupy.__version__, cupy.newaxis = "14.2.0", None
     for name, numpys in (("linalg", np.linalg), ("random", None), ("cuda", None)):
         module = _module(f"cupy.{name}", numpys)
         setattr(cupy, name, module)
