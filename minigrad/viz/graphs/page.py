@@ -61,7 +61,7 @@ _PAGE = """<!doctype html>
 {legend}<span class="row parameter">parameter</span><span class="row tensor">tensor</span>
 <span class="row module">folded</span><span id="scale" hidden>low <i></i> high</span></div>
 </main>
-<div id="steps" role="group" aria-label="backward pass, step by step" hidden>
+<div id="steps" role="region" aria-label="backward pass, step by step" hidden>
 <span id="step-text"></span>
 <button id="first" aria-label="first step">⏮</button><button id="back">previous</button>
 <button id="next" class="primary">next</button><button id="last" aria-label="last step">⏭</button>

@@ -24,7 +24,7 @@ _PRODUCTS = (ast.Mult, ast.MatMult)
 
 
 def described(op: Primitive) -> dict[str, Any]:
-    """Return an operation's kind, first line of documentation, and rules, as JSON can hold them.
+    """Return an operation's kind, documentation's first paragraph and rules, as JSON can hold them.
 
     Each rule has the ``input`` it differentiates by, its ``source`` and its ``formula``.
     """
@@ -33,8 +33,14 @@ def described(op: Primitive) -> dict[str, Any]:
         for name, rule in zip(op.inputs, op.rules, strict=True)
         if rule is not None
     ]
-    text = (op.__doc__ or "").strip().split("\n")[0]
-    return {"kind": op.kind, "doc": text, "rules": rules, "source": _forward(op)}
+    return {"kind": op.kind, "doc": _doc(op), "rules": rules, "source": _forward(op)}
+
+
+def _doc(op: Primitive) -> str:
+    """Return what an operation does; it may say so in the function of its name that calls it."""
+    public = op.forward.__globals__.get(op.__name__)
+    text = op.__doc__ or getattr(public, "__doc__", None) or ""
+    return " ".join(text.strip().split("\n\n")[0].split())
 
 
 def _forward(op: Primitive) -> str:

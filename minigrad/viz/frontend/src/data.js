@@ -113,7 +113,17 @@ export function kind(item) {
   return item.kind;
 }
 
-export const describe = (item) =>
-  item.isBox
-    ? `${title(item)}, ${plural(item.totals.operations, "operation")}`
-    : `${kind(item)} ${short(item.name, 200)}, ${shape(item.shape)} ${item.dtype}`;
+// What a box adds up to, in a few words each.
+export function sums({ totals }) {
+  const found = [plural(totals.operations, "operation")];
+  if (totals.numbers) found.push(plural(totals.numbers, "parameter"));
+  if (totals.kept) found.push(`keeps ${bytes(totals.kept)}`);
+  return found;
+}
+
+// The words of a screen reader: what is written on the item, then what it is.
+export function describe(item) {
+  if (item.isBox) return [title(item), ...sums(item)].join(", ");
+  const parts = [short(item.name, 200), item.detail, `${shape(item.shape)} ${item.dtype}`, kind(item)];
+  return parts.filter(Boolean).join(", ");
+}

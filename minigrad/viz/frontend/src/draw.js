@@ -34,7 +34,8 @@ export function render() {
   const outer = [...placed.boxes.keys()].sort((a, b) => placed.boxes.get(b).width - placed.boxes.get(a).width);
   for (const key of outer) drawBox(key, placed.boxes.get(key), layers[0], layers[2]);
   for (const edge of placed.edges) drawEdge(edge, layers[1]);
-  for (const [key, place] of placed.nodes) drawNode(key, place, layers[3]);
+  const inOrder = [...placed.nodes].sort(([a], [b]) => items.get(a).first - items.get(b).first);
+  for (const [key, place] of inOrder) drawNode(key, place, layers[3]);
   paint();
 }
 
@@ -88,7 +89,10 @@ function drawNode(key, p, layer) {
   const { name, small } = lines(item);
   const top = -((small.length * 14) / 2) + 4 + (item.kind === "parameter" ? 5 : 0);
   make("text", { class: "name", y: top }, g, name);
-  small.forEach((text, i) => make("text", { class: "small", y: top + 15 + 14 * i }, g, text));
+  small.forEach((text, i) => {
+    g.append(" "); // so that the words of two lines are not read as one
+    make("text", { class: "small", y: top + 15 + 14 * i }, g, text);
+  });
   elements.set(key, g);
 }
 

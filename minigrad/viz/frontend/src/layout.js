@@ -1,7 +1,7 @@
 // Where everything stands. Every open box is laid out by itself, the innermost first, by dagre; then
 // it is one rectangle in the box around it. So no layout is ever larger than what is in one box.
 import { Graph, layout as dagre } from "@dagrejs/dagre";
-import { around, bytes, children, graph, items, open, parentOf, plural, shape, short, shown, title } from "./data.js";
+import { around, children, graph, items, open, parentOf, shape, short, shown, sums, title } from "./data.js";
 
 const canvas = document.createElement("canvas").getContext("2d");
 const FONT = "system-ui, sans-serif";
@@ -15,16 +15,8 @@ function width(text, font) {
 }
 
 export function lines(item) {
-  const small = [];
-  if (item.isBox) {
-    const totals = item.totals;
-    small.push(plural(totals.operations, "operation"));
-    if (totals.numbers) small.push(plural(totals.numbers, "parameter"));
-    if (totals.kept) small.push(`keeps ${bytes(totals.kept)}`);
-  } else {
-    if (item.detail) small.push(short(item.detail, 36));
-    small.push(`${shape(item.shape)} ${item.dtype}`);
-  }
+  const small = item.isBox ? sums(item) : [`${shape(item.shape)} ${item.dtype}`];
+  if (item.detail && !item.isBox) small.unshift(short(item.detail, 36));
   return { name: short(title(item), 36), small };
 }
 

@@ -1,8 +1,9 @@
 // The page: what is chosen, folded and searched for, and the keys.
-import { amount, bytes, children, graph, items, open, plural, reveal, shape, short, shown, title, unfoldSome } from "./data.js";
+import { amount, bytes, children, graph, items, open, reveal, shown, title, unfoldSome } from "./data.js";
 import * as draw from "./draw.js";
 import * as outline from "./outline.js";
 import { describe, h, panel } from "./panel.js";
+import * as search from "./search.js";
 import * as steps from "./steps.js";
 
 const byId = (id) => document.getElementById(id);
@@ -38,10 +39,8 @@ function choose(key, focus = false) {
 function fold(key) {
   const focus = draw.svg.contains(document.activeElement);
   draw.hold(key, () => {
-    if (open.has(key)) {
-      open.delete(key);
-      for (const box of [...open]) if (shown(box) !== box) open.delete(box);
-    } else {
+    if (open.has(key)) open.delete(key); // what is open inside is so again when this is unfolded
+    else {
       reveal(key);
       open.add(key);
     }
@@ -51,7 +50,13 @@ function fold(key) {
   if (focus) draw.elements.get(key)?.focus({ preventScroll: true });
 }
 
-const act = { choose, fold };
+// Put the keyboard into the picture: on what is chosen, else on the picture itself.
+function enter() {
+  const element = selected && draw.elements.get(shown(selected));
+  (element || draw.svg).focus({ preventScroll: true });
+}
+
+const act = { choose, fold, enter, selected: () => selected };
 
 function overview() {
   const t = graph.totals;
@@ -67,38 +72,6 @@ function overview() {
         ["Esc", "leave"]].flatMap(([a, b]) => [h("dt", {}, h("kbd", {}, a)), h("dd", {}, b)]))));
 }
 
-// Search ------------------------------------------------------------------------------------------
-
-const sought = [...items.values()].map((item) => {
-  const sizes = item.isBox ? "" : `${shape(item.shape)} ${item.shape.join("x")} ${item.shape.join(",")} (${item.shape.join(", ")}) ${item.dtype} ${item.kind} ${item.role}`;
-  return [item.key, `${title(item)} ${item.name} ${sizes}`.toLowerCase()];
-});
-
-function search() {
-  const words = byId("search").value.trim().toLowerCase().split(/\s+/).filter(Boolean);
-  const list = byId("found");
-  const hits = words.length ? sought.filter(([, text]) => words.every((w) => text.includes(w))).map(([key]) => key) : [];
-  list.replaceChildren(...hits.slice(0, 60).map((key) => h("li", {}, h("button", { "data-key": key, onclick: () => choose(key) },
-    short(title(items.get(key)), 40), h("span", { class: "quiet" }, items.get(key).isBox ? "" : ` ${shape(items.get(key).shape)}`)))));
-  byId("hits").textContent = words.length ? plural(hits.length, "match").replace("matchs", "matches") : "";
-  byId("found").hidden = hits.length === 0;
-  draw.mark("hit", hits.map(shown));
-  return hits;
-}
-
-byId("search").addEventListener("input", search);
-byId("search").addEventListener("keydown", (event) => {
-  if (event.key === "Enter") {
-    const hits = search();
-    if (hits.length) choose(hits[(hits.indexOf(selected) + (event.shiftKey ? hits.length - 1 : 1)) % hits.length]);
-  } else if (event.key === "Escape") {
-    byId("search").value = "";
-    search();
-    byId("search").blur();
-  } else if (event.key === "ArrowDown") byId("found").querySelector("button")?.focus();
-  event.stopPropagation();
-});
-
 // Pointer and keys --------------------------------------------------------------------------------
 
 draw.svg.addEventListener("click", (event) => {
@@ -112,7 +85,8 @@ draw.svg.addEventListener("dblclick", (event) => {
   if (g && items.get(g.dataset.key).isBox) fold(g.dataset.key);
 });
 
-// The item that an arrow key leads to: along an edge up or down, else the nearest on either side.
+// The item that an arrow key leads to: along an edge up or down, to an operation before a parameter;
+// else the nearest on either side.
 function neighbour(key, arrow) {
   const here = shown(key);
   const p = draw.placed.nodes.get(here) || draw.placed.boxes.get(here);
@@ -124,7 +98,9 @@ function neighbour(key, arrow) {
     const dx = q.x - p.x, dy = q.y - p.y;
     const along = { ArrowUp: -dy, ArrowDown: dy, ArrowLeft: -dx, ArrowRight: dx }[arrow];
     const aside = arrow === "ArrowUp" || arrow === "ArrowDown" ? Math.abs(dx) : Math.abs(dy) * 4;
-    if (along > 1 && along + aside < least) [best, least] = [other, along + aside];
+    const item = items.get(other);
+    const far = along + aside + (all === linked && !item.isBox && item.kind !== "operation" ? 1e6 : 0);
+    if (along > 1 && far < least) [best, least] = [other, far];
   }
   return best;
 }
@@ -195,14 +171,16 @@ byId("unfold").addEventListener("click", () => {
 });
 byId("colors").addEventListener("change", (event) => draw.colorBy(event.target.value));
 byId("theme").addEventListener("click", () => {
-  const dark = getComputedStyle(document.body).getPropertyValue("--dark").trim() === "1";
-  document.documentElement.dataset.theme = dark ? "light" : "dark";
+  const root = document.documentElement;
+  const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  root.dataset.theme = (root.dataset.theme || system) === "dark" ? "light" : "dark";
 });
 if (!graph.steps.length) byId("colors").querySelector("[value=gradient]").remove();
 if (!graph.vertices.some((v) => v.value)) byId("colors").querySelector("[value=value]").remove();
 
 unfoldSome(70);
 outline.keys(act);
+search.begin(act);
 steps.begin(hooks);
 overview();
 changed();
