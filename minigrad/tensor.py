@@ -334,12 +334,12 @@ def _array(data: Any, dtype: DType, device: Device | None) -> Array:
             data = host.array(host.asarray(data) if typed else data)
         except ValueError as error:
             raise ShapeError(f"the nested lists are ragged ({error})") from None
-        if data.dtype.kind not in "fiub":
-            raise TypeError(f"a tensor holds real numbers or booleans, not {data.dtype}")
+        legal_dtype(data.dtype)
         if data.dtype == "float64" and not typed and dtype is None:
             data = data.astype("float32")
         data = xp.from_host(data, where)
     else:
+        legal_dtype(data.dtype)
         data = backend.moved(data, where)
     return data if dtype is None else data.astype(legal_dtype(dtype), copy=False)
 
@@ -351,9 +351,10 @@ def legal_dtype(dtype: DType) -> Any:
     except TypeError:
         found = None
     if found is None or found.kind not in "fiub":
+        advice = "mg.float16: NumPy has no bfloat16" if "bfloat16" in str(dtype) else "mg.float32"
         raise TypeError(
             f"{dtype!r} is no dtype of real numbers or booleans (and no device); legal are "
-            "float32, float64, float16, int64, int32, bool and their like; try mg.float32"
+            f"float32, float64, float16, int64, int32, bool and their like; try {advice}"
         )
     return found
 

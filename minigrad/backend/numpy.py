@@ -100,6 +100,10 @@ def sum(array: Any, axis: Any = None, keepdims: bool = False) -> Any:
             return total[..., None, :] if keepdims else total
         total = array.dot(ones) if ndim == 2 else np.matmul(array, ones)
         return total[..., None] if keepdims else total
+    if array.dtype.char == "e":  # NumPy would add columns in float16; CuPy adds in float32
+        with np.errstate(over="ignore"):
+            total = np.sum(array, axis=axis, keepdims=keepdims, dtype="float32")
+            return total.astype(array.dtype)
     return np.sum(array, axis=axis, keepdims=keepdims)
 
 

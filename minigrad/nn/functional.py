@@ -15,6 +15,7 @@ from minigrad import backend, ops, random
 from minigrad.backend import DeviceError
 from minigrad.mode import ShapeError
 from minigrad.ops import affine, log_softmax, neural, relu, sigmoid, softmax, tanh
+from minigrad.ops.half import in_float32
 from minigrad.ops.neural import lecun_tanh, silu
 from minigrad.tensor import Tensor, Value
 
@@ -146,6 +147,7 @@ def raw(x: Value) -> Any:
 REDUCTIONS = ("mean", "sum", "none")
 
 
+@in_float32
 def reduced(values: Any, reduction: str, count: int | None = None) -> Any:
     """Return the mean, the sum, or the values; the mean divides by `count` if it is given."""
     check_reduction(reduction)
@@ -220,6 +222,7 @@ def kl_div(x: Value, target: Value, reduction: str = "mean", log_target: bool = 
 # Losses of classes -------------------------------------------------------------------------------
 
 
+@in_float32
 def cross_entropy(
     logits: Value,
     target: Value,
@@ -264,6 +267,7 @@ def cross_entropy(
     return _indexed(logits, classes, ignore_index, reduction, label_smoothing)
 
 
+@in_float32
 def nll_loss(
     logp: Value, target: Value, *, ignore_index: int = -100, reduction: str = "mean"
 ) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 from minigrad import backend
 from minigrad.mode import ShapeError
 from minigrad.ops.elementwise import mul
+from minigrad.ops.half import HALF, is_half
 from minigrad.ops.indexing import diagonal
 from minigrad.ops.reduce import _sum, sum
 from minigrad.ops.shape import _expand, _matrices, mT, reshape, shape_of, swapaxes, tril, unsqueeze
@@ -94,7 +95,10 @@ def _rows(x: Any) -> Any:
 def _affine(xp: Backend, x: Array, weight: Array, bias: Array) -> Array:
     if weight.ndim != 2:
         raise ValueError("the weight is a matrix")
-    out = xp.matmul(x, weight.T)
+    if x.ndim > 2 and x.size:  # one large product: of many, CuPy would make copies
+        out = xp.matmul(_rows(x), weight.T).reshape((*x.shape[:-1], weight.shape[0]))
+    else:
+        out = xp.matmul(x, weight.T)
     if isinstance(bias, (int, float)):
         return out + bias if bias else out
     if out.dtype != bias.dtype:
@@ -130,6 +134,9 @@ def _einsum_rule(g: Any, xs: list[Any], i: int, spec: str) -> Any:
 
 @bilinear(_einsum_rule, shape_rule="an index has one size wherever it stands")
 def _einsum(xp: Backend, *xs: Array, spec: str) -> Array:
+    if any(x.dtype == HALF for x in xs):
+        wide = [x.astype("float32") if x.dtype == HALF else x for x in xs]
+        return xp.einsum(spec, *wide, optimize=len(xs) > 2).astype(xp.result_type(*xs))
     return xp.einsum(spec, *xs, optimize=len(xs) > 2)
 
 
@@ -200,6 +207,7 @@ def _solve(xp: Backend, a: Array, b: Array) -> Array:
 def solve(a: Value, b: Value) -> Any:
     """Return x with a x = b, for square a and b a vector or a matrix."""
     rows = _square(a, "solve")
+    _not_half(b, "solve")
     shape = shape_of(b)
     if rows not in (shape[-2:] or (None,))[:1]:
         raise ShapeError(
@@ -217,7 +225,14 @@ def _square(x: Value, operation: str) -> int:
     rows, columns = _matrices(x, operation)
     if rows != columns:
         raise ShapeError(f"{operation}: a tensor of shape {shape_of(x)}; it needs square matrices")
+    _not_half(x, operation)
     return rows
+
+
+def _not_half(x: Value, operation: str) -> None:
+    """Raise TypeError for float16, in which neither NumPy nor CuPy takes a matrix apart."""
+    if is_half(x):
+        raise TypeError(f"{operation}: there is none for float16; use x.astype(mg.float32)")
 
 
 @primitive(lambda g, out: -_matmul(_matmul(mT(out), g), mT(out)))

@@ -14,10 +14,11 @@ from typing import Any
 
 from minigrad import backend
 from minigrad.ops.elementwise import exp, mul, power, relu, sigmoid, sign, square, tanh
+from minigrad.ops.half import HALF, is_half
 from minigrad.ops.indexing import getitem
 from minigrad.ops.linalg import _einsum
 from minigrad.ops.reduce import _log_softmax, _sum
-from minigrad.ops.shape import unsqueeze
+from minigrad.ops.shape import astype, unsqueeze
 from minigrad.primitive import Array, Backend, elementwise, primitive
 from minigrad.tensor import Tensor, Value
 
@@ -260,6 +261,9 @@ def normalize(x: Value, axis: tuple[int, ...], eps: float) -> tuple[Any, Array, 
     axes at size 1. The result is right wherever x is finite, on the CPU also where its squares
     overflow; a GPU's host would have to wait to see that.
     """
+    if is_half(x):
+        out, mean, variance = normalize(astype(x, "float32"), axis, eps)
+        return astype(out, HALF), mean, variance
     moments = _moments(x, axis=axis)
     raw = _raw(moments)
     xp = backend.of((raw,))

@@ -21,6 +21,7 @@ from minigrad.ops.elementwise import (
     sub,
     where,
 )
+from minigrad.ops.half import in_float32
 from minigrad.ops.indexing import concatenate, getitem
 from minigrad.ops.shape import Axis, _expand, axes, flip, permute, reshape, shape_of
 from minigrad.primitive import Array, Backend, linear, primitive
@@ -57,6 +58,7 @@ def _count(x: Value, axis: Axis, operation: str) -> int:
     return math.prod(shape[a] for a in axes(axis, len(shape), operation))
 
 
+@in_float32
 def mean(x: Value, axis: Axis = None, keepdims: bool = False) -> Any:
     """Return the mean over axes."""
     count = _count(x, axis, "mean")
@@ -64,6 +66,7 @@ def mean(x: Value, axis: Axis = None, keepdims: bool = False) -> Any:
     return div(total, count) if count else mul(total, math.nan)  # equals have exactly their mean
 
 
+@in_float32
 def var(x: Value, axis: Axis = None, keepdims: bool = False, correction: float = 0) -> Any:
     """Return the variance over axes, Σ(x - mean)² / (n - correction).
 
@@ -80,6 +83,7 @@ def _root(x: Value) -> Any:
     return where(zero, 0, sqrt(where(zero, 1, x)))
 
 
+@in_float32
 def std(x: Value, axis: Axis = None, keepdims: bool = False, correction: float = 0) -> Any:
     """Return the standard deviation over axes, the root of `var`; its derivative at 0 is 0."""
     axis = axes(axis, len(shape_of(x)), "std")
@@ -211,6 +215,7 @@ def _base(out: Any, x: Any, axis: tuple[int, ...]) -> Any:
     return where(out == -math.inf, 0, out)
 
 
+@in_float32
 def logsumexp(x: Value, axis: Axis = None, keepdims: bool = False) -> Any:
     """Return log Σ eˣ over axes, without overflow; of nothing but -∞, -∞ with derivative 0."""
     return _logsumexp(x, axis=axes(axis, len(shape_of(x)), "logsumexp"), keepdims=keepdims)
@@ -227,6 +232,7 @@ def _softmax(xp: Backend, x: Array, *, axis: tuple[int, ...]) -> Array:
     return weights / xp.sum(weights, axis=axis, keepdims=True)
 
 
+@in_float32
 def softmax(x: Value, axis: Axis = -1) -> Any:
     """Return eˣ / Σ eˣ over an axis, without overflow."""
     return _softmax(x, axis=axes(axis, len(shape_of(x)), "softmax"))
@@ -242,6 +248,7 @@ def _log_softmax(xp: Backend, x: Array, *, axis: tuple[int, ...]) -> Array:
     return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
 
 
+@in_float32
 def log_softmax(x: Value, axis: Axis = -1) -> Any:
     """Return x - log Σ eˣ over an axis, without overflow."""
     return _log_softmax(x, axis=axes(axis, len(shape_of(x)), "log_softmax"))
@@ -255,11 +262,13 @@ def _cumsum(xp: Backend, x: Array, *, axis: int) -> Array:
     return xp.cumsum(x, axis=axis)
 
 
+@in_float32
 def cumsum(x: Value, axis: int) -> Any:
     """Return the running sums along an axis."""
     return _cumsum(x, axis=axes(axis, len(shape_of(x)), "cumsum")[0])
 
 
+@in_float32
 def norm(x: Value, ord: float = 2, axis: Axis = None, keepdims: bool = False) -> Any:
     """Return the norm (Σ|x|ᵖ)^(1/p) over axes, p ≥ 1 or infinity; its derivative at 0 is 0."""
     axis = axes(axis, len(shape_of(x)), "norm")

@@ -149,6 +149,15 @@ def plain(value: Any) -> Any:
     return int(value) if isinstance(value, numbers.Integral) else float(value)
 
 
+def check_eps(method: str, eps: Any, dtypes: Iterable[Any]) -> None:
+    """Raise HyperparameterError for an ε that is 0 in float16: 0/0 would be the first step."""
+    if eps and 0 < eps < 2.0**-25 and any(dtype == "float16" for dtype in dtypes):
+        raise HyperparameterError(
+            f"{method}: eps={eps!r} is 0 in float16, which the parameters are of; keep parameters "
+            "in float32 and use .astype(mg.float16) where the network computes, or give eps=1e-4"
+        )
+
+
 def check(method: str, given: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
     """Return `given` with plain numbers, or raise HyperparameterError for a name or a value."""
     for name, value in given.items():

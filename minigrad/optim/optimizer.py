@@ -15,7 +15,7 @@ from minigrad import backend, ops
 from minigrad.backend import Array
 from minigrad.mode import ShapeError, enable_grad
 from minigrad.optim.flat import Flat
-from minigrad.optim.hyper import check
+from minigrad.optim.hyper import check, check_eps
 from minigrad.optim.program import advance
 from minigrad.tensor import Tensor
 
@@ -154,6 +154,7 @@ class Optimizer:
                     "give each Tensor once, in one group"
                 )
             seen.add(id(p))
+        check_eps(self.name, new.get("eps"), {p.dtype for p in params})
         self._seen = seen
         self.param_groups.append(new)
         self._flats.append(self._flatten(new))

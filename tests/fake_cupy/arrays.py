@@ -324,8 +324,11 @@ def _method(name, names):
         if unknown:
             raise TypeError(f"{name}() got an unexpected keyword argument {unknown.pop()!r}")
         arguments = [inside(x) if type(x) is ndarray else x for x in arguments]
+        half = name in ("sum", "mean") and self.dtype == "float16" and "dtype" not in keywords
+        array = self._array.astype("float32") if half else self._array  # CuPy adds in float32
         with np.errstate(all="ignore"):
-            result = outside(getattr(self._array, name)(*arguments, **keywords), self)
+            result = getattr(array, name)(*arguments, **keywords)
+            result = outside(result.astype("float16") if half else result, self)
         return result if result.base is not None else computed(self, result)
 
     method.__name__ = name

@@ -39,9 +39,8 @@ class Function:
 
     def __call__(self, *arguments, **keywords):
         if self.names is not None and "*" not in self.names:
-            unknown = set(keywords) - set(self.names)
-            if unknown:
-                raise TypeError(f"{self.__name__}() got an unexpected keyword {unknown.pop()!r}")
+            for unknown in set(keywords) - set(self.names):
+                raise TypeError(f"{self.__name__}() got an unexpected keyword {unknown!r}")
         self.refuse(arguments, keywords)
         given = [_deep(x) for x in arguments]
         out = keywords.get("out")
@@ -148,6 +147,13 @@ def clip(a, a_min, a_max, out=None):
         raise ValueError("array_clip: must set either max or min")
     low, high = (None if x is None else inside(x) for x in (a_min, a_max))
     return ordered(call(lambda x: np.clip(x, low, high), a))
+
+
+def sum(a, axis=None, dtype=None, out=None, keepdims=False):
+    if type(a) is not ndarray:
+        raise TypeError(f"Unsupported type {type(a)}")
+    assert dtype is out is None
+    return a.sum(axis=axis, keepdims=keepdims)
 
 
 def dot(a, b, out=None):

@@ -31,7 +31,8 @@ OURS = {
         **{f.__name__: f for f in (
             functions.array, functions.argsort, functions.asarray, functions.ascontiguousarray,
             functions.asnumpy, functions.clip, functions.copyto, functions.dot, functions.einsum,
-            functions.from_dlpack, functions.may_share_memory, functions.take, functions.where,
+            functions.from_dlpack, functions.may_share_memory, functions.sum, functions.take,
+            functions.where,
         )},
     },
     "cupy.linalg": {
