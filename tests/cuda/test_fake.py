@@ -123,6 +123,27 @@ def test_results_are_arrays_and_views_know_their_base(cp):
     assert cp.arange(3)[cp.array([4])].tolist() == [1]  # an index beyond the end wraps around
 
 
+def test_memory_that_was_never_written_to_shows(cp):
+    x = cp.ones(3)
+    for made in (cp.empty(3), cp.empty_like(x), cp.ndarray((3,), "float32")):
+        assert all(np.isnan(number) for number in made.tolist())
+
+
+def test_launches_are_counted(cp):
+    x = cp.ones((3, 4))
+    for launch in (
+        lambda: x + 1, lambda: x.__iadd__(1), lambda: cp.exp(x, out=x), x.sum, x.copy,
+        lambda: x.__setitem__(0, 1), lambda: cp.add.at(x, 0, 1), lambda: x.fill(0), lambda: x @ x.T,
+        lambda: cp.copyto(x, x + 0), lambda: cp.zeros(3), lambda: x[[0, 1]],
+    ):  # fmt: skip
+        before = counts["launches"]
+        launch()
+        assert counts["launches"] > before
+    before = counts["launches"]
+    x.T.reshape(2, 6)[0:1, None]
+    assert counts["launches"] == before + 1  # the copy of a transpose that is reshaped
+
+
 def test_waits_are_counted(cp):
     import cupyx
 

@@ -4,7 +4,9 @@ import threading
 from collections import Counter
 from contextlib import contextmanager
 
-counts = Counter()  # "waits", "to host", "to device", "between devices"
+# "waits", "to host", "to device", "between devices", and "launches": calls that write memory of the
+# device, of which the real ones need one kernel or copy each, or more.
+counts = Counter()
 DEVICES = 2
 MEMORY = 1 << 33  # bytes of each device, by its own account
 _here = threading.local()

@@ -10,15 +10,9 @@ import numpy as np
 
 from tests.fake_cupy.account import counts, current_device, limited, waited
 from tests.fake_cupy.index import assign, parts_of
+from tests.fake_cupy.memory import Flags, Memory, poisoned, supported
 
 SCALARS = (bool, int, float, complex, np.generic)
-
-
-def supported(dtype):
-    """Return a dtype that CuPy has, or raise as it does: no objects, strings, dates, …"""
-    if dtype.char not in "?bBhHiIlLqQefdFD":
-        raise ValueError(f"Unsupported dtype {dtype}")
-    return dtype
 
 
 def inside(value):
@@ -45,8 +39,10 @@ def outside(result, *sources):
             if type(source) is ndarray and np.may_share_memory(result, source._array):
                 base = source if source._base is None else source._base
                 return ndarray._of(result, source.device_id, base)
+        counts["launches"] += 1
         return ndarray._of(result, current_device(), None)
     if isinstance(result, np.generic):
+        counts["launches"] += 1
         return ndarray._of(np.asarray(result), current_device(), None)
     if isinstance(result, tuple):
         items = [outside(item, *sources) for item in result]
@@ -67,19 +63,6 @@ def adopted(value):
 
 
 _exported = {}
-
-
-class Flags:
-    """The flags that CuPy knows; there is none for writing."""
-
-    def __init__(self, array, owndata):
-        self.c_contiguous = array.flags.c_contiguous
-        self.f_contiguous = array.flags.f_contiguous
-        self.forc = self.c_contiguous or self.f_contiguous
-        self.owndata = owndata
-
-    def __getitem__(self, name):
-        return getattr(self, name.lower())
 
 
 def call(function, *values, **keywords):
@@ -105,7 +88,7 @@ class ndarray:  # noqa: N801  (CuPy's name)
 
     def __init__(self, shape, dtype=float, memptr=None, strides=None, order="C"):
         assert memptr is strides is None
-        self._array = np.empty(shape, supported(np.dtype(dtype)), order)
+        self._array = poisoned(np.empty(shape, supported(np.dtype(dtype)), order))
         self._device, self._base = current_device(), None
 
     @classmethod
@@ -255,6 +238,7 @@ class ndarray:  # noqa: N801  (CuPy's name)
 
     def __setitem__(self, index, value):
         parts = parts_of(index, self.shape, inside, ndarray)
+        counts["launches"] += 1
         with np.errstate(all="ignore"):
             assign(inside(self), parts, inside(value))
 
@@ -286,6 +270,7 @@ class ndarray:  # noqa: N801  (CuPy's name)
     def fill(self, value):
         if not isinstance(value, SCALARS):
             raise TypeError(f"Unsupported type {type(value)}")
+        counts["launches"] += 1
         inside(self).fill(value)
 
     def scatter_add(self, slices, value):
@@ -308,14 +293,6 @@ class ndarray:  # noqa: N801  (CuPy's name)
         import cupy
 
         return cupy.take(self, indices, axis)
-
-
-class Memory:
-    """Where an array lives."""
-
-    def __init__(self, array):
-        self.device_id = array.device_id
-        self.ptr = array._array.__array_interface__["data"][0]
 
 
 def _method(name, names):
@@ -367,6 +344,7 @@ def _operator(ufunc):
 
     def in_place(x, y):
         array = inside(x)
+        counts["launches"] += 1
         with np.errstate(all="ignore"):
             ufunc(array, inside(y), out=array, casting="same_kind")
         return x

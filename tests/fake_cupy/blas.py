@@ -35,7 +35,11 @@ def _nrm2(dtype):
 def _axpy(dtype):
     def axpy(handle, n, alpha, x, incx, y, incy):
         assert incx == incy == 1
-        numbers(y, n, dtype)[:] += numbers(alpha, 1, dtype)[0] * numbers(x, n, dtype)
+        factor = numbers(alpha, 1, dtype)[0]
+        if (
+            factor
+        ):  # else the BLAS does not read x, and CuPy's Lanczos hands over what was never set
+            numbers(y, n, dtype)[:] += factor * numbers(x, n, dtype)
 
     return axpy
 

@@ -6,6 +6,7 @@ from tests.fake_cupy import arrays
 from tests.fake_cupy.account import counts, limited, waited
 from tests.fake_cupy.arrays import SCALARS, call, inside, ndarray, ordered, outside
 from tests.fake_cupy.index import parts_of
+from tests.fake_cupy.memory import poisoned
 
 UFUNC = ("out", "dtype", "casting")  # what CuPy's ufuncs take by name, `where` not among them
 # What computes with no array: it makes one, or looks at types and shapes.
@@ -48,6 +49,7 @@ class Function:
         with np.errstate(all="ignore"), limited():
             result = self.numpys(*given, **named)
         if out is not None:
+            counts["launches"] += 1
             return out
         flat = [x for item in arguments for x in (item if isinstance(item, list) else [item])]
         return outside(result, *flat)
@@ -122,6 +124,16 @@ def asnumpy(a, stream=None, order="C", out=None, *, blocking=True):
     return a.get(stream, order, out) if type(a) is ndarray else np.asarray(a)
 
 
+def empty(shape, dtype=float, order="C"):
+    with limited():
+        return ndarray(shape, dtype, order=order)
+
+
+def empty_like(prototype, dtype=None, order="K", subok=None, shape=None):
+    with limited():
+        return outside(poisoned(np.empty_like(inside(prototype), dtype, order, shape=shape)))
+
+
 def from_dlpack(array, *, device=None, copy=None):
     return array.__dlpack__()
 
@@ -165,12 +177,14 @@ def dot(a, b, out=None):
 def scatter_add(a, slices, value):
     if a.dtype.char not in "iIlLqQefd":
         raise TypeError(f"cupy.add.at only supports some dtypes, not {a.dtype}")
+    counts["launches"] += 1
     target, places = inside(a), parts_of(slices, a.shape, inside, ndarray)
     with np.errstate(all="ignore"):
         np.add.at(target, places, inside(value))
 
 
 def copyto(dst, src, casting="same_kind", where=None):
+    counts["launches"] += 1
     np.copyto(inside(dst), inside(src), casting, where=True if where is None else inside(where))
 
 

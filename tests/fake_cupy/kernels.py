@@ -8,6 +8,7 @@ import re
 
 import numpy as np
 
+from tests.fake_cupy.account import counts
 from tests.fake_cupy.arrays import inside, ndarray
 
 TYPES = {"float": np.float32, "double": np.float64}
@@ -26,6 +27,7 @@ class RawKernel:
         self.lines = [line.strip().removesuffix(";") for line in body.splitlines()]
 
     def __call__(self, grid, block, arguments, **keywords):
+        counts["launches"] += 1
         assert len(arguments) == len(self.arguments)
         assert 0 < grid[0] < 1 << 31
         assert block[0] <= 1024
@@ -73,6 +75,7 @@ class ByName:
         self.run = KERNELS[name]
 
     def __call__(self, grid, block, arguments):
+        counts["launches"] += 1
         self.run(*(inside(x) for x in arguments))
 
 

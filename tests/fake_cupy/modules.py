@@ -31,6 +31,7 @@ OURS = {
         **{f.__name__: f for f in (
             functions.array, functions.argsort, functions.asarray, functions.ascontiguousarray,
             functions.asnumpy, functions.clip, functions.copyto, functions.dot, functions.einsum,
+            functions.empty, functions.empty_like,
             functions.from_dlpack, functions.may_share_memory, functions.sum, functions.take,
             functions.where,
         )},
