@@ -1,225 +1,167 @@
-"""Times minigrad on a GPU, and prints Markdown tables with the device and the date.
+"""Times minigrad on a GPU beside PyTorch and JAX, and prints the tables of docs/performance.md.
 
-    python tests/benchmarks/gpu.py [--fashion FOLDER] [--write FILE]
+    python tests/benchmarks/gpu.py [--fashion FOLDER] [--write docs/performance.md]
 
-It runs unattended in less than five minutes: Adam's step as a share of the bandwidth of a copy; a
-large network beside PyTorch; small ones with the number of kernels of a step; accuracy on a GPU and
-on the CPU. FOLDER holds the four files of Fashion-MNIST. A part that fails says so in its place.
+It runs unattended in less than eight minutes: Adam's step as a share of the bandwidth of a copy;
+networks, with the number of kernels of a step; accuracy on a GPU and on the CPU. FOLDER holds the
+four files of Fashion-MNIST. Each library has a process of its own (`gpu_jobs.py`); what fails, is
+not installed or takes too long is said below the tables, and the others go on.
 
-It has not run on a real device yet. Needs: CuPy, PyTorch with CUDA.
+Needs: CuPy. Of PyTorch with CUDA and JAX with CUDA what is there. With --dry it runs without a GPU,
+on the stand-in for CuPy, and its figures mean nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime
-import statistics
+import json
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator
-from itertools import pairwise
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from run import table, write
 
-import minigrad as mg
-from minigrad import datasets, nn, optim, training
-
-LIMIT = 270.0  # seconds; what is not done by then is left out
-START = time.monotonic()
-
-
-def seconds(call: Callable[[], Any], wait: Callable[[], Any], rounds: int = 7) -> float:
-    """Return the median time of a call, of as many in a row as take a tenth of a second."""
-    for _ in range(3):
-        call()
-    wait()
-    begin = time.perf_counter()
-    call()
-    wait()
-    repeats = max(1, min(1000, int(0.1 / max(time.perf_counter() - begin, 1e-6))))
-    times = []
-    for _ in range(rounds):
-        begin = time.perf_counter()
-        for _ in range(repeats):
-            call()
-        wait()
-        times.append((time.perf_counter() - begin) / repeats)
-    return statistics.median(times)
+LIMIT = 450.0  # seconds for all; what is not done by then is left out
+JOBS = {"minigrad": 120, "torch": 100, "kernels": 80, "accuracy": 120, "jax": 120}  # seconds each
+SIZES = {
+    "large": "784-4096-4096-10, batch 1024",
+    "medium": "784-512-256-10, batch 128",
+    "tiny": "64-32-10, batch 32",
+}
+PEERS = ("PyTorch", "PyTorch, fused", "JAX")
 
 
-def wait() -> None:
-    mg.backend.get("cuda").synchronize()
+class Figures:
+    """What was measured, by name, and why the rest was not."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.errors: dict[str, str] = {}
+
+    def take(self, line: str) -> None:
+        """Take over one line of a job; what is no figure is left alone."""
+        try:
+            found = json.loads(line)
+            name = found["name"]
+        except (ValueError, TypeError, KeyError):
+            return
+        if "error" in found:
+            self.errors[name] = found["error"]
+        elif not name.startswith("job "):
+            self.values[name] = found["value"]
+
+    def time(self, name: str, unit: float = 1e6) -> str:
+        """Return a time in a unit, or a dash."""
+        return f"{self.values[name] * unit:,.0f}" if name in self.values else "–"
+
+    def ratio(self, name: str, other: str) -> str:
+        """Return the ratio of two figures, or a dash."""
+        if name not in self.values or other not in self.values:
+            return "–"
+        return f"{self.values[name] / self.values[other]:.2f}"
+
+    def count(self, name: str) -> str:
+        """Return a number, or a dash."""
+        return f"{self.values[name]}" if name in self.values else "–"
 
 
-def table(title: str, heads: list[str], rows: list[list[Any]]) -> Iterator[str]:
-    yield f"\n{title}\n"
-    yield f"| {' | '.join(heads)} |"
-    yield f"|{' --- |' * len(heads)}"
-    for row in rows:
-        yield f"| {' | '.join(f'{x:.3g}' if isinstance(x, float) else str(x) for x in row)} |"
+def run(job: str, options: list[str], left: float, figures: Figures) -> None:
+    """Run a job in a process of its own for at most its time, and take over its figures."""
+    limit = min(JOBS[job], left)
+    if limit < 5:
+        figures.errors[f"job {job}"] = "no time was left for it"
+        return
+    command = [sys.executable, str(Path(__file__).with_name("gpu_jobs.py")), job, *options]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=limit, stdin=subprocess.DEVNULL
+        )
+        said, errors, code = done.stdout, done.stderr, done.returncode
+    except subprocess.TimeoutExpired as error:
+        said, errors, code = _text(error.stdout), "", 0
+        figures.errors[f"job {job}"] = f"stopped after {limit:.0f} s"
+    for line in said.splitlines():
+        figures.take(line)
+    if code:
+        last = (errors.strip().splitlines() or ["nothing said"])[-1]
+        figures.errors[f"job {job}"] = f"ended with status {code}: {last}"
 
 
-def machine() -> Iterator[str]:
-    import cupy
-
-    device = cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
-    versions = f"CuPy {cupy.__version__}, CUDA {cupy.cuda.runtime.runtimeGetVersion()}"
-    yield f"Measured {datetime.date.today()} on {device}, {versions}, NumPy {np.__version__}"
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value or ""
 
 
-# Adam --------------------------------------------------------------------------------------------
-
-
-def copy_of(n: int) -> Callable[[], Any]:
-    """Return a copy of n float32 numbers on the device."""
-    source, target = mg.zeros(n, device="cuda").data, mg.zeros(n, device="cuda").data
-    return lambda: mg.backend.get("cuda").copyto(target, source)
-
-
-def adam() -> Iterator[str]:
-    """Adam reads θ, g, m and v and writes θ, m and v: 28 bytes a parameter."""
-    import torch
-
-    n = 100_000_000
-    copied = seconds(copy_of(n), wait)
-    bandwidth = 8 * n / copied
-    rows: list[list[Any]] = [["copy", copied * 1e3, bandwidth / 1e9, 100.0]]
-    p = mg.zeros(n, device="cuda", requires_grad=True)
-    optimizer = optim.Adam([p])
-    p.grad = mg.ones(n, device="cuda")
-    times = {"minigrad": seconds(optimizer.step, wait)}
-    del p, optimizer
-    q = torch.zeros(n, device="cuda", requires_grad=True)
-    q.grad = torch.ones_like(q)
-    for name, keywords in (("PyTorch", {}), ("PyTorch, fused", {"fused": True})):
-        theirs = torch.optim.Adam([q], **keywords)
-        times[name] = seconds(theirs.step, torch.cuda.synchronize)
-    for name, spent in times.items():
-        moved = 28 * n / spent
-        rows.append([name, spent * 1e3, moved / 1e9, 100 * moved / bandwidth])
-    heads = ["Adam, 100 M parameters", "ms", "GB/s", "% of a copy's"]
-    yield from table("One step of Adam against the bandwidth of a copy.", heads, rows)
-
-
-# Networks ----------------------------------------------------------------------------------------
-
-NETWORKS = {"large": ([784, 4096, 4096, 10], 1024), "medium": ([784, 512, 256, 10], 128),
-            "tiny": ([64, 32, 10], 32)}  # fmt: skip
-
-
-def ours(sizes: list[int], batch: int) -> Callable[[], Any]:
-    layers: list[nn.Module] = []
-    for a, b in pairwise(sizes):
-        layers += [nn.Linear(a, b), nn.ReLU()]
-    model = nn.Sequential(*layers[:-1]).to("cuda")
-    optimizer, loss = optim.Adam(model.parameters()), nn.CrossEntropyLoss()
-    x = mg.randn(batch, sizes[0], device="cuda")
-    y = mg.tensor(np.arange(batch) % sizes[-1], device="cuda")
-
-    def step() -> None:
-        optimizer.zero_grad()
-        loss(model(x), y).backward()
-        optimizer.step()
-
-    return step
-
-
-def theirs(sizes: list[int], batch: int) -> Callable[[], Any]:
-    import torch
-
-    layers: list[Any] = []
-    for a, b in pairwise(sizes):
-        layers += [torch.nn.Linear(a, b), torch.nn.ReLU()]
-    model = torch.nn.Sequential(*layers[:-1]).cuda()
-    optimizer, loss = torch.optim.Adam(model.parameters()), torch.nn.CrossEntropyLoss()
-    x = torch.randn(batch, sizes[0], device="cuda")
-    y = torch.arange(batch, device="cuda") % sizes[-1]
-
-    def step() -> None:
-        optimizer.zero_grad()
-        loss(model(x), y).backward()
-        optimizer.step()
-
-    return step
-
-
-def kernels(step: Callable[[], Any]) -> int:
-    """Return how many kernels and copies a step launches; PyTorch's profiler sees CuPy's too."""
-    import torch
-    from torch.profiler import ProfilerActivity, profile
-
-    step()
-    torch.cuda.synchronize()
-    with profile(activities=[ProfilerActivity.CUDA]) as seen:
-        step()
-        torch.cuda.synchronize()
-    kind = torch.autograd.DeviceType.CUDA
-    return sum(event.device_type == kind for event in seen.events())
-
-
-def networks() -> Iterator[str]:
-    import torch
-
+def report(figures: Figures) -> Iterator[str]:
+    """Yield the paragraphs: machine, Adam, networks, accuracy, and what is missing."""
+    values = figures.values
+    peers = [f"{name} {values[f'version {name}']}" for name in ("PyTorch", "JAX")
+             if f"version {name}" in values]  # fmt: skip
+    yield ", ".join([f"{datetime.date.today()}", values.get("machine", "no GPU"), *peers])
+    yield (
+        "One step of Adam on 100 M float32 parameters. It reads θ, g, m and v and writes θ, m and "
+        "v: 28 bytes a parameter, against the 8 of a copy."
+    )
     rows = []
-    for name, (sizes, batch) in NETWORKS.items():
-        a, b = ours(sizes, batch), theirs(sizes, batch)
-        mine, other = seconds(a, wait), seconds(b, torch.cuda.synchronize)
-        row = [name, f"{'-'.join(map(str, sizes))}, batch {batch}", mine * 1e6, other * 1e6]
-        rows.append([*row, mine / other, kernels(a), kernels(b)])
-    with mg.allow_tf32():
-        a, sizes = ours(*NETWORKS["large"]), NETWORKS["large"][0]
-        rows.append(["large, TF32", "-".join(map(str, sizes)), seconds(a, wait) * 1e6, *[""] * 4])
-    heads = ["network", "size", "minigrad µs", "PyTorch µs", "ratio", "kernels", "PyTorch's"]
-    yield from table("One step of training, gradient and Adam, float32.", heads, rows)
-
-
-# Accuracy ----------------------------------------------------------------------------------------
-
-
-def accuracy(fashion: str | None) -> Iterator[str]:
+    for name, key in [("copy", "copy"), *((who, f"adam {who}") for who in ("minigrad", *PEERS))]:
+        moved = (8 if name == "copy" else 28) * 1e8
+        speed = f"{moved / values[key] / 1e9:,.0f}" if key in values else "–"
+        share = "–"
+        if key in values and "copy" in values:
+            share = f"{100 * moved / values[key] / (8e8 / values['copy']):.0f} %"
+        kernels = figures.count("kernels adam minigrad") if name == "minigrad" else ""
+        rows.append([name, figures.time(key), speed, share, kernels])
+    yield table(["", "µs", "GB/s", "of a copy's", "kernels"], rows)
+    yield "One step of training, gradient and Adam, float32."
     rows = []
-    sets = [("digits", datasets.digits().split(test=0.2, seed=0), 10)]
-    if fashion:
-        sets.append(("Fashion-MNIST", datasets.load("fashion-mnist", data_dir=fashion), 3))
-    for name, (train, test), epochs in sets:
+    for name, size in SIZES.items():
+        mine, kernels = f"{name} minigrad", f"kernels {name}"
+        rows.append([
+            name, size, figures.time(mine), *(figures.time(f"{name} {who}") for who in PEERS),
+            figures.ratio(mine, f"{name} PyTorch"), figures.ratio(mine, f"{name} JAX"),
+            figures.count(f"{kernels} minigrad"), figures.count(f"{kernels} PyTorch"),
+        ])  # fmt: skip
+    mine, other = "large TF32 minigrad", "large TF32 PyTorch"
+    tf32 = [figures.time(mine), figures.time(other), "", "", figures.ratio(mine, other)]
+    rows.append(["large, TF32", SIZES["large"], *tf32, "", "", ""])
+    heads = [f"{who} µs" for who in ("minigrad", *PEERS)]
+    heads += ["minigrad / PyTorch", "minigrad / JAX", "kernels", "PyTorch's kernels"]
+    yield table(["network", "size", *heads], rows)
+    yield "The same run on either device, from the same seed."
+    rows = []
+    for name in ("digits", "Fashion-MNIST"):
         for where in ("cpu", "cuda"):
-            mg.manual_seed(0)
-            width = int(np.prod(train.x.shape[1:]))
-            model = nn.Sequential(
-                nn.Flatten(), nn.Linear(width, 128), nn.ReLU(), nn.Linear(128, 10)
-            ).to(where)
-            history = training.fit(
-                model, nn.CrossEntropyLoss(), optim.Adam(model.parameters()), train, test,
-                epochs=epochs, batch_size=64, seed=0, progress=False,
-            )  # fmt: skip
-            last = history.rows[-1]
-            rows.append([name, where, epochs, 100 * last["test_accuracy"], last["seconds"]])
-    heads = ["data", "device", "epochs", "test accuracy %", "seconds"]
-    yield from table("The same run on either device.", heads, rows)
+            if f"{name} {where}" in values:
+                epochs, right, spent = values[f"{name} {where}"]
+                rows.append([name, where, f"{epochs}", f"{right:.2f}", f"{spent:.2f}"])
+    yield table(["data", "device", "epochs", "test accuracy %", "seconds, last epoch"], rows)
+    if figures.errors:
+        lines = [f"- {name.removeprefix('job ')}: {why}" for name, why in figures.errors.items()]
+        yield "Not measured:\n\n" + "\n".join(lines)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--fashion", help="the folder of Fashion-MNIST's files")
-    parser.add_argument("--write", help="a file for the tables")
+    """Run the jobs, then print the tables, and write them if asked to."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--fashion", type=Path, help="the folder of Fashion-MNIST's files")
+    parser.add_argument("--write", type=Path, help="put the tables into this page")
+    parser.add_argument("--dry", action="store_true", help="tiny, without a GPU: a trial")
     given = parser.parse_args()
-    lines: list[str] = []
-    parts: list[Callable[[], Iterator[str]]] = [
-        machine, adam, networks, lambda: accuracy(given.fashion)
-    ]  # fmt: skip
-    for part in parts:
-        if time.monotonic() - START > LIMIT:
-            lines.append("\nNo time was left for the rest.")
-            break
-        try:
-            found = list(part())
-        except Exception as error:  # unattended: the other parts go on
-            found = [f"\nfailed: {type(error).__name__}: {error}"]
-        lines += found
-        print("\n".join(found), flush=True)
-    if given.write:
-        Path(given.write).write_text("\n".join(lines) + "\n")
+    begin, figures = time.monotonic(), Figures()
+    options = ["--dry"] if given.dry else []
+    options += ["--fashion", str(given.fashion.resolve())] if given.fashion else []
+    text = ""
+    for job in JOBS:
+        run(job, options, LIMIT - (time.monotonic() - begin), figures)
+        text = "\n\n".join(report(figures))
+        if given.write:  # after each job, so that nothing is lost if this is stopped
+            write(given.write, "gpu", text)
+    print(text)
 
 
 if __name__ == "__main__":

@@ -25,27 +25,29 @@ def network(nn: Any, name: str) -> Any:
     return nn.Sequential(*layers[:-1])
 
 
-def minigrad_batch(name: str) -> tuple[Any, Any]:
+def minigrad_batch(name: str, device: str = "cpu") -> tuple[Any, Any]:
     """Return inputs and classes for a network in minigrad."""
     import minigrad as mg
 
     sizes, batch, _ = NETWORKS[name]
-    return mg.randn(batch, sizes[0]), mg.tensor(np.arange(batch) % sizes[-1])
+    classes = np.arange(batch) % sizes[-1]
+    return mg.randn(batch, sizes[0], device=device), mg.tensor(classes, device=device)
 
 
-def torch_batch(name: str) -> tuple[Any, Any]:
+def torch_batch(name: str, device: str = "cpu") -> tuple[Any, Any]:
     """Return inputs and classes for a network in PyTorch."""
     import torch
 
     sizes, batch, _ = NETWORKS[name]
-    return torch.randn(batch, sizes[0]), torch.arange(batch) % sizes[-1]
+    return torch.randn(batch, sizes[0]).to(device), torch.arange(batch).to(device) % sizes[-1]
 
 
-def minigrad_step(name: str, train: bool) -> Callable[[], object]:
+def minigrad_step(name: str, train: bool, device: str = "cpu") -> Callable[[], object]:
     """Return one gradient (and, to train, one step of Adam) of a network in minigrad."""
     from minigrad import nn, optim
 
-    model, (x, y), loss = network(nn, name), minigrad_batch(name), nn.CrossEntropyLoss()
+    model, (x, y) = network(nn, name).to(device), minigrad_batch(name, device)
+    loss = nn.CrossEntropyLoss()
     optimizer = optim.Adam(model.parameters()) if train else None
 
     def step() -> None:
@@ -57,11 +59,14 @@ def minigrad_step(name: str, train: bool) -> Callable[[], object]:
     return step
 
 
-def torch_step(name: str, train: bool, fused: bool = False) -> Callable[[], object]:
+def torch_step(
+    name: str, train: bool, fused: bool = False, device: str = "cpu"
+) -> Callable[[], object]:
     """Return the same in PyTorch, with the optimizer's default implementation or the fused one."""
     import torch
 
-    model, (x, y), loss = network(torch.nn, name), torch_batch(name), torch.nn.CrossEntropyLoss()
+    model, (x, y) = network(torch.nn, name).to(device), torch_batch(name, device)
+    loss = torch.nn.CrossEntropyLoss()
     options = {"fused": True} if fused else {}
     optimizer = torch.optim.Adam(model.parameters(), **options) if train else None
 
@@ -144,8 +149,11 @@ def _adam(parameters: list[Any]) -> Callable[[list[Any]], None]:
     return step
 
 
-def jax_step(name: str, train: bool) -> Callable[[], object]:
-    """Return one gradient (and, to train, one step of optax's Adam), compiled by jit."""
+def jax_step(name: str, train: bool, waiting: bool = True) -> Callable[[], object]:
+    """Return one gradient (and, to train, one step of optax's Adam), compiled by jit.
+
+    On JAX's default device. Without `waiting` a step returns before it is done, what it computes.
+    """
     import jax
     import jax.numpy as jnp
     import optax
@@ -175,13 +183,12 @@ def jax_step(name: str, train: bool) -> Callable[[], object]:
 
     state = (parameters, method.init(parameters))
 
-    def step() -> None:
+    def step() -> Any:
         nonlocal state
         if train:
             state = advance(*state)
-            jax.block_until_ready(state)
-        else:
-            jax.block_until_ready(gradient(parameters))
+        result = state if train else gradient(parameters)
+        return jax.block_until_ready(result) if waiting else result
 
     return step
 
