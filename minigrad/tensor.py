@@ -268,7 +268,7 @@ class Tensor:
                 f"with .to({self.device!r})"
             )
         backend.of((self.data,))  # which makes its device the current one
-        self.data[backend.beside(self.data, parts)] = value
+        backend.writable(self.data)[backend.beside(self.data, parts)] = value
         self.modified()
 
     def _in_place(self, function: Callable[[Any, Any], Any], other: Any) -> Tensor:
@@ -283,7 +283,8 @@ class Tensor:
         ):
             return function(self, other)  # type: ignore[no-any-return]
         xp = backend.of((self.data,))
-        xp.copyto(self.data, function(self.data, _raw(other)), casting="same_kind")
+        value = function(self.data, _raw(other))
+        xp.copyto(backend.writable(self.data), value, casting="same_kind")
         self.modified()
         return self
 

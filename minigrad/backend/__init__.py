@@ -135,6 +135,16 @@ def owner(array: Array) -> Array:
     return array if base is None else base
 
 
+def writable(array: Array) -> Array:
+    """Return an array that may be written to; raise ValueError for memory that may not."""
+    if isinstance(array, cpu.Array) and not array.flags.writeable:
+        raise ValueError(
+            "the memory is read-only: it came from a library whose arrays never change, as JAX's, "
+            "or was broadcast; change a copy, x.clone()"
+        )
+    return array
+
+
 def apart(array: Array, owners: set[int]) -> Array:
     """Return an array in memory of its own, in which every element has its place.
 

@@ -52,3 +52,11 @@ def device(request):
         return "cuda:0"
     request.getfixturevalue("fake")
     return request.param
+
+
+@pytest.fixture
+def gpu():
+    """A real device, and nothing else."""
+    if missing():
+        pytest.skip(missing())
+    return "cuda:0"

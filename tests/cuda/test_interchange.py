@@ -51,6 +51,42 @@ def test_cuda_array_interface_both_ways(device):
     assert not hasattr(x.requires_grad_(), "__cuda_array_interface__")
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int64", "bool"])
+def test_pytorch_on_a_gpu(dtype, gpu):
+    torch = pytest.importorskip("torch", reason="needs the parity extra, with CUDA")
+    if not torch.cuda.is_available():
+        pytest.skip("this PyTorch has no CUDA")
+    x = mg.zeros(2, 3, dtype=dtype, device=gpu)
+    theirs = torch.from_dlpack(x)
+    assert theirs.data_ptr() == x.data.data.ptr  # no copy
+    assert (str(theirs.dtype), theirs.is_cuda) == (f"torch.{dtype}", True)
+    theirs[1, 2] = 1
+    torch.cuda.synchronize()
+    assert x[1, 2].item() == 1
+    ours = mg.from_dlpack(theirs.T)
+    assert (ours.data.data.ptr, ours.shape, ours.device) == (theirs.data_ptr(), (3, 2), gpu)
+    by_interface = torch.as_tensor(x, device="cuda")
+    assert by_interface.data_ptr() == x.data.data.ptr
+    copied = mg.tensor(theirs)
+    assert (copied.device, copied.tolist()) == (gpu, theirs.tolist())
+
+
+@pytest.mark.gpu
+def test_jax_on_a_gpu(gpu, monkeypatch):
+    monkeypatch.setenv("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    jax = pytest.importorskip("jax", reason="JAX is not installed: pip install jax[cuda13]")
+    if jax.default_backend() == "cpu":
+        pytest.skip("this JAX has no CUDA")
+    x = mg.zeros(4, 6, device=gpu)
+    theirs = jax.numpy.from_dlpack(x)
+    assert theirs.unsafe_buffer_pointer() == x.data.data.ptr  # no copy
+    made = jax.numpy.ones((2, 3))
+    ours = mg.from_dlpack(made)
+    assert (ours.data.data.ptr, ours.device) == (made.unsafe_buffer_pointer(), gpu)
+    assert (ours * 2).sum().item() == 12
+
+
 def test_an_array_of_cupy_made_by_the_user_is_taken_first_of_all(fake):
     import cupy
 

@@ -7,6 +7,7 @@ import minigrad as mg
 from minigrad.backend import settings
 from tests.cuda.compare import host
 from tests.fake_cupy import modules
+from tests.fuse import nvrtc
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +52,14 @@ def test_gradients_of_an_index_are_the_cpus_to_the_last_bit(device):
             empty.backward()
         found.append(host(x.grad, where))
     np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_kernel_of_sums_in_order_compiles(dtype, architecture, fake):
+    module = mg.backend.get("cuda")
+    text = module.IN_ORDER.format(type=module._TYPES[dtype])
+    assert b"add_in_order" in nvrtc.compiled(text, architecture)
 
 
 def test_switches_turn_at_once_and_turn_back(fake):
