@@ -24,6 +24,12 @@ def style(i: int) -> dict[str, Any]:
     return {"color": _HUES[i % len(_HUES)], "marker": _MARKERS[i % len(_MARKERS)], "ls": dash}
 
 
+def plain(text: str) -> str:
+    """Return a user's text so that Matplotlib shows it as it is: no formulas, nothing left out."""
+    text = text.replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
+
+
 def outlined(width: float = 3.0) -> list[Any]:
     """Return the effect of a white edge, for lines and texts that stand on a picture."""
     from matplotlib import patheffects

@@ -12,7 +12,7 @@ from typing import Any
 from minigrad import backend
 from minigrad.creation import linspace
 from minigrad.mode import no_grad
-from minigrad.viz.figure import GREY, dress, figure, outlined, pale, style
+from minigrad.viz.figure import GREY, dress, figure, outlined, pale, plain, style
 from minigrad.viz.picture import destination
 from minigrad.viz.race import Race, Run
 from minigrad.viz.render import RenderError
@@ -29,7 +29,7 @@ def draw(race: Race, size: tuple[float, float] = (10.4, 5.4)) -> tuple[Any, dict
     left, right = paper.subplots(1, 2, width_ratios=[1.05, 1])
     _surface(left, race.surface)
     title = f"{race.surface.name}: f = {race.surface.formula}"
-    left.set_title(title, fontsize=min(10, 600 / len(title)), loc="left")
+    left.set_title(plain(title), fontsize=min(10, 600 / len(title)), loc="left")
     lines = {}
     for i, (label, run) in enumerate(race.runs.items()):
         look = {**style(i), "lw": 1.6, "mfc": "white", "mew": 1.2}
@@ -37,7 +37,7 @@ def draw(race: Race, size: tuple[float, float] = (10.4, 5.4)) -> tuple[Any, dict
         (path,) = left.plot(*zip(*run.points, strict=True), **look, ms=5.5, markevery=every)
         path.set_path_effects(outlined())
         (curve,) = right.plot(run.costs, _above(race, run), **look, ms=4.5, markevery=every)
-        curve.set_label(f"{label}, lr {run.lr:g}")
+        curve.set_label(plain(f"{label}, lr {run.lr:g}"))
         lines[label] = (path, curve)
     left.plot(*race.start, "o", color="black", ms=9, mfc="white", mew=1.8, zorder=_ABOVE + 1)
     left.annotate(

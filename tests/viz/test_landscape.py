@@ -1,0 +1,359 @@
+"""The landscape: its directions, losses and paths against NumPy, and that the model comes back."""
+
+import signal
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import nn, optim, viz
+from minigrad.viz.landscape_figure import caption
+
+DATA = np.random.default_rng(0)
+X = mg.tensor(DATA.standard_normal((12, 3)).astype("float32"))
+Y = mg.tensor(DATA.integers(0, 2, 12))
+LOSS = nn.CrossEntropyLoss()
+
+
+def network(dropout=0.0):
+    mg.manual_seed(1)
+    return nn.Sequential(
+        nn.Linear(3, 5), nn.BatchNorm(5), nn.Tanh(), nn.Dropout(dropout), nn.Linear(5, 2)
+    )
+
+
+def closure(model):
+    return lambda: LOSS(model(X), Y)
+
+
+def vector(model):
+    """Return the parameters as one vector, each row by row."""
+    return np.concatenate([p.numpy().ravel() for p in model.parameters()])
+
+
+def load(model, flat):
+    """Write a vector into the parameters."""
+    start = 0
+    for p in model.parameters():
+        p.data[...] = flat[start : start + p.size].reshape(p.shape)
+        start += p.size
+
+
+def split(flat, model):
+    """Return a vector's parts by the parameters' names."""
+    parts, start = {}, 0
+    for name, p in model.named_parameters():
+        parts[name] = flat[start : start + p.size].reshape(p.shape)
+        start += p.size
+    return parts
+
+
+def trained(steps=8, model=None, lr=0.1):
+    """Train by plain gradient descent; return the model, the trajectory, and the points by hand."""
+    model = model or network()
+    optimizer = optim.SGD(model.parameters(), lr=lr)
+    path, points = viz.Trajectory(model), [vector(model).copy()]
+    for _ in range(steps):
+        optimizer.step(closure(model))
+        path.record()
+        points.append(vector(model).copy())
+    return model, path, np.array(points)
+
+
+# Directions --------------------------------------------------------------------------------------
+
+
+def test_every_filter_of_a_random_direction_is_as_long_as_the_models():
+    model = network()
+    found = viz.landscape(closure(model), model, size=3)
+    assert found.kind == "random"
+    for direction in found.directions:
+        parts = split(direction, model)
+        for name, p in model.named_parameters():
+            d, theta = parts[name], p.numpy()
+            if p.ndim == 1:
+                assert not d.any()
+            else:
+                lengths = [np.linalg.norm(row) for row in d]
+                assert np.allclose(lengths, [np.linalg.norm(row) for row in theta], rtol=1e-6)
+    assert not np.allclose(*found.directions)
+
+
+def test_filters_of_a_convolution_are_its_first_axis():
+    kernel = mg.tensor(np.random.default_rng(1).standard_normal((4, 2, 3, 3)), requires_grad=True)
+    found = viz.landscape(lambda: (kernel * kernel).sum(), [kernel], size=3)
+    d = found.directions[0].reshape(4, 18)
+    lengths = np.linalg.norm(kernel.numpy().reshape(4, 18), axis=1)
+    assert np.allclose(np.linalg.norm(d, axis=1), lengths)
+
+
+def test_other_normalizations_and_seeds():
+    model = network()
+    layer = viz.landscape(closure(model), model, size=3, normalize="layer").directions[0]
+    for name, p in model.named_parameters():
+        length = np.linalg.norm(p.numpy()) if p.ndim > 1 else 0
+        assert np.linalg.norm(split(layer, model)[name]) == pytest.approx(length, rel=1e-6)
+    plain = viz.landscape(closure(model), model, size=3, normalize="none").directions
+    assert np.allclose(np.linalg.norm(plain, axis=1), 1)
+    assert np.count_nonzero(plain[0]) == vector(model).size
+    again, other = (
+        viz.landscape(closure(model), model, size=3, normalize="none", seed=seed).directions
+        for seed in (0, 1)
+    )
+    assert np.array_equal(plain, again)
+    assert not np.allclose(plain, other)
+
+
+def test_principal_directions_and_their_shares_are_those_of_the_svd():
+    model, path, points = trained()
+    found = viz.landscape(closure(model), model, paths=path, size=3)
+    assert found.kind == "trajectory"
+    away = points.astype("float64") - points.astype("float64").mean(axis=0)
+    _, sizes, rows = np.linalg.svd(away)
+    for mine, row in zip(found.directions, rows[:2], strict=True):
+        assert abs(mine @ row) == pytest.approx(1, abs=1e-6)
+    shares = sizes[:2] ** 2 / (sizes**2).sum()
+    assert found.explained == pytest.approx(shares, rel=1e-6)
+    assert found.directions @ found.directions.T == pytest.approx(np.eye(2), abs=1e-9)
+
+
+def test_several_paths_share_the_plane_of_all_their_points():
+    one, path, points = trained()
+    _, other, more = trained(5, lr=0.5)
+    found = viz.landscape(closure(one), one, paths={"slow": path, "fast": other}, size=3)
+    every = np.concatenate([points, more]).astype("float64")
+    rows = np.linalg.svd(every - every.mean(axis=0))[2][:2]
+    assert np.abs(np.sum(found.directions * rows, axis=1)) == pytest.approx(1, abs=1e-6)
+    assert list(found.paths) == ["slow", "fast"]
+    assert len(found.paths["slow"].points) == 9
+    assert len(found.paths["fast"].points) == 6
+
+
+def test_directions_of_ones_own_may_be_flat_or_parts():
+    model = network()
+    a, b = np.random.default_rng(2).standard_normal((2, vector(model).size))
+    parts = [mg.tensor(part) for part in split(b, model).values()]
+    found = viz.landscape(closure(model), model, (mg.tensor(a), parts), size=3)
+    assert found.kind == "given"
+    assert np.array_equal(found.directions, [a, b])
+
+
+# Losses ------------------------------------------------------------------------------------------
+
+
+def test_the_center_has_the_models_loss_exactly():
+    model = network().eval()
+    found = viz.landscape(closure(model), model, size=5)
+    assert found.x[2] == found.y[2] == 0
+    assert found.loss == closure(model)().item() == found.losses[2, 2]
+    assert np.array_equal(found.center, vector(model))
+
+
+def test_the_grid_has_the_losses_of_a_loop_by_hand():
+    model = network().eval()
+    found = viz.landscape(closure(model), model, size=5, span=0.7)
+    assert np.allclose(found.x, np.linspace(-0.7, 0.7, 5))
+    center = vector(model).copy()
+    d = found.directions
+    for j, b in enumerate(found.y):
+        for i, a in enumerate(found.x):
+            load(model, center + a * d[0] + b * d[1])
+            assert found.losses[j, i] == pytest.approx(closure(model)().item(), rel=1e-4)
+
+
+def test_a_path_is_its_points_seen_from_the_plane_and_their_own_losses():
+    model, path, points = trained()
+    found = viz.landscape(closure(model), model, paths=path, size=3)
+    assert np.array_equal(path.points, points)
+    seen = (points - points[-1].astype("float64")) @ found.directions.T  # orthonormal
+    assert np.allclose(found.paths[""].points, seen, atol=1e-6)
+    assert np.allclose(found.paths[""].points[-1], 0)
+    model.eval()
+    for point, loss in zip(points, found.paths[""].losses, strict=True):
+        load(model, point)
+        assert loss == pytest.approx(closure(model)().item(), rel=1e-6)
+    lows, highs = seen.min(axis=0), seen.max(axis=0)
+    assert found.x[0] < lows[0] < highs[0] < found.x[-1]
+    assert found.y[0] < lows[1] < highs[1] < found.y[-1]
+
+
+def test_from_skew_directions_a_path_is_seen_at_the_nearest_point():
+    model, path, points = trained()
+    d = np.random.default_rng(3).standard_normal((2, points.shape[1]))
+    d[1] += d[0]
+    found = viz.landscape(closure(model), model, tuple(d), paths=path, size=3)
+    for mine, point in zip(found.paths[""].points, points, strict=True):
+        rest = point - found.center - mine @ d
+        assert np.allclose(d @ rest, 0, atol=1e-6)
+    axes = np.linalg.qr(d.T)[0]
+    away = points - points.astype("float64").mean(axis=0)
+    shares = ((away @ axes) ** 2).sum(axis=0) / (away**2).sum()
+    assert found.explained == pytest.approx(shares, rel=1e-6)
+
+
+def test_a_quadratic_of_a_plain_tensor_is_its_own_landscape():
+    p = mg.tensor([1.0, 2.0], dtype="float64", requires_grad=True)
+    found = viz.landscape(
+        lambda: (p[0] - 1) ** 2 + 3 * (p[1] - 2) ** 2, [p], ([1.0, 0.0], [0.0, 1.0]), size=5
+    )
+    a, b = np.meshgrid(found.x, found.y)
+    assert np.allclose(found.losses, a**2 + 3 * b**2)
+
+
+def test_training_mode_has_the_batchs_statistics_and_one_mask_for_all_points():
+    model = network(dropout=0.5)
+    for _ in range(3):
+        model(X)  # so that the running estimates are not the batch's
+    evaluated = viz.landscape(closure(model), model, size=3)
+    first = viz.landscape(closure(model), model, size=3, training=True)
+    again = viz.landscape(closure(model), model, size=3, training=True)
+    assert not evaluated.training
+    assert first.training
+    assert first.loss == first.losses[1, 1]  # the same mask twice
+    assert np.array_equal(first.losses, again.losses)
+    assert first.loss != pytest.approx(evaluated.loss, rel=1e-3)
+
+
+def test_a_loss_that_overflows_is_kept_and_left_out_of_the_picture(tmp_path):
+    p = mg.tensor([0.0, 0.0], dtype="float64", requires_grad=True)
+    found = viz.landscape(
+        lambda: mg.where(p[0] > 0.5, float("nan"), p[0] ** 2 + p[1] ** 2),
+        [p], ([1.0, 0.0], [0.0, 1.0]), size=5,
+    )  # fmt: skip
+    assert np.isnan(found.losses).sum() == 5
+    for kind in ("contour", "surface"):
+        assert found.save(tmp_path / f"{kind}.png", kind=kind).exists()
+    found.losses[:] = np.inf
+    with pytest.raises(ValueError, match="finite nowhere"):
+        found.figure()
+
+
+# The model comes back ----------------------------------------------------------------------------
+
+
+def state(model):
+    """Return everything that must not change, and the arrays that must be the same objects."""
+    values = [p.numpy().tobytes() for p in [*model.parameters(), *model.buffers()]]
+    modes = [module.training for module in model.modules()]
+    versions = [p.version[0] for p in model.parameters()]
+    memory = [p.data for p in [*model.parameters(), *model.buffers()]]
+    return (values, modes, versions, mg.random.get_state()), memory
+
+
+def same(before, after):
+    assert before[0] == after[0]
+    assert all(a is b for a, b in zip(before[1], after[1], strict=True))
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_everything_is_as_before_bit_for_bit(training):
+    model = network(dropout=0.5)
+    model[0].eval()  # modes need not be alike
+    optimizer = optim.Momentum(model.parameters(), lr=0.1)
+    optimizer.step(closure(model))
+    before = state(model)
+    viz.landscape(closure(model), model, size=3, training=training)
+    same(before, state(model))
+    # The optimizer goes on with the same vector.
+    optimizer.step(closure(model))
+    assert {id(p.data.base) for p in model.parameters()} == {id(model[0].weight.data.base)}
+
+
+class Stop(Exception):  # noqa: N818
+    pass
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("how", [Stop, KeyboardInterrupt, signal.SIGINT])
+def test_also_when_it_is_stopped_in_the_middle(how, training):
+    model = network(dropout=0.5)
+    before = state(model)
+    calls = 0
+
+    def interrupted():
+        nonlocal calls
+        calls += 1
+        loss = closure(model)()
+        if calls == 5:
+            if how is signal.SIGINT:
+                signal.raise_signal(signal.SIGINT)  # what Ctrl-C sends
+            else:
+                raise how
+        return loss
+
+    with pytest.raises(Stop if how is Stop else KeyboardInterrupt):
+        viz.landscape(interrupted, model, size=3, training=training)
+    assert calls == 5
+    same(before, state(model))
+    assert mg.is_grad_enabled()
+
+
+def test_a_graph_from_before_can_still_be_used():
+    model = network().eval()
+    loss = closure(model)()
+    viz.landscape(closure(model), model, size=3)
+    loss.backward()
+    assert model[0].weight.grad is not None
+
+
+# Errors and the picture --------------------------------------------------------------------------
+
+
+MODEL = network()
+
+
+@pytest.mark.parametrize(
+    ("keywords", "error", "message"),
+    [
+        ({"size": 4}, ValueError, "size=4; legal is an odd integer from 3"),
+        ({"span": -1}, ValueError, "span=-1; legal is a finite number above 0"),
+        ({"normalize": "filters"}, ValueError, "legal is one of 'filter', 'layer', 'none'"),
+        ({"directions": "pca"}, ValueError, "legal is 'random', 'trajectory', or two vectors"),
+        ({"directions": "trajectory"}, ValueError, "three points or more, and the paths have 0"),
+        ({"directions": (np.ones(3), np.ones(3))}, ValueError, "of 3 elements for 42 parameters"),
+        ({"directions": (np.zeros(42), np.ones(42))}, ValueError, "0 everywhere"),
+        ({"directions": (np.ones(42), 2 * np.ones(42))}, ValueError, "the two directions are one"),
+        ({"paths": {"a": [1, 2]}}, TypeError, r"path 'a' is a list; give a viz.Trajectory"),
+        ({"paths": viz.Trajectory([mg.zeros(2)])}, ValueError, "of 2 parameters, and the model"),
+        ({"loss": lambda: MODEL(X)}, TypeError, r"returned shape \(12, 2\)"),
+        ({"loss": lambda: "high"}, TypeError, "returned str"),
+        ({"model": mg.zeros(2)}, TypeError, r"not one Tensor; try \[p\]"),
+        ({"model": []}, ValueError, "no parameters"),
+        ({"model": [mg.ones(2)]}, ValueError, "use normalize='none'"),
+    ],
+)
+def test_what_is_not_legal_says_what_is(keywords, error, message):
+    arguments = {"loss": closure(MODEL), "model": MODEL, "size": 3, **keywords}
+    with pytest.raises(error, match=message):
+        viz.landscape(**arguments)
+
+
+def test_the_picture_shows_the_paths_the_shares_and_what_plane_it_is():
+    model, path, _ = trained()
+    found = viz.landscape(closure(model), model, paths={"sgd": path}, size=7)
+    paper = found.figure(title="a title")
+    axes = paper.axes[0]
+    assert np.array_equal(np.transpose(axes.lines[0].get_data()), found.paths["sgd"].points)
+    assert f"{found.explained[0]:.1%}" in axes.get_xlabel()
+    assert [text.get_text() for text in paper.legends[0].get_texts()] == ["sgd"]
+    assert axes.get_title(loc="left") == "a title"
+    assert paper.axes[1].get_ylabel() == "loss"
+    assert paper._supxlabel.get_text() == caption(found)
+    assert "evaluation mode" in caption(found)
+    assert "7 × 7" in caption(found)
+    with pytest.raises(ValueError, match="kind='3d'; legal is 'contour' or 'surface'"):
+        found.figure("3d")
+
+
+def test_the_surface_is_as_high_as_the_loss_and_its_logarithm_where_it_ranges_widely():
+    p = mg.tensor([1.0, 1.0], dtype="float64", requires_grad=True)
+    unit = ([1.0, 0.0], [0.0, 1.0])
+    narrow = viz.landscape(lambda: 5 + p[0] + p[1], [p], unit, size=3).figure("surface")
+    assert narrow.axes[0].get_zlabel() == "loss"
+    path = viz.Trajectory([p])
+    path.record()
+    wide = viz.landscape(
+        lambda: mg.exp(4 * p[0]), [p], unit, size=3, span=1.0, paths=path
+    ).figure("surface")  # fmt: skip
+    assert wide.axes[0].get_zlabel().startswith("log₁₀")
+    assert wide.axes[0].lines[0].get_data_3d()[2] == pytest.approx([4 / np.log(10)] * 2)
