@@ -117,6 +117,11 @@ def test_the_picture_has_a_line_a_layer_with_its_means_and_shares(tmp_path):
         assert list(means.lines[i].get_xdata()) == [0, 10, 20]
         assert list(means.lines[i].get_ydata()) == [row.mean for row in rows]
         assert list(shares.lines[i].get_ydata()) == [100 * row.saturated for row in rows]
+        band = means.collections[i].get_paths()[0].vertices
+        for row in rows:
+            edges = band[band[:, 0] == row.step, 1]
+            assert edges.min() == pytest.approx(row.mean - row.std)
+            assert edges.max() == pytest.approx(row.mean + row.std)
         heights = ridges.lines[i].get_ydata() - i
         assert np.allclose(heights, 0.85 * rows[-1].counts / rows[-1].counts.max())
     assert len(viz.activations(network(nn.GELU), X).measure(0)) == 2

@@ -191,6 +191,18 @@ def test_from_skew_directions_a_path_is_seen_at_the_nearest_point():
     assert found.explained == pytest.approx(shares, rel=1e-6)
 
 
+def test_nothing_is_recorded():
+    model = network()
+    recording = []
+
+    def loss():
+        recording.append(mg.is_grad_enabled())
+        return closure(model)()
+
+    viz.landscape(loss, model, size=3)
+    assert recording == [False] * (9 + 1)
+
+
 def test_a_quadratic_of_a_plain_tensor_is_its_own_landscape():
     p = mg.tensor([1.0, 2.0], dtype="float64", requires_grad=True)
     found = viz.landscape(
