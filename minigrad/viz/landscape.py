@@ -131,7 +131,8 @@ def landscape(
             for tensor, array in zip(tensors, arrays, strict=True):
                 tensor.data = array
             rewind()
-            return _number(loss())
+            with backend.cpu.errstate(all="ignore"):  # far away it may overflow, and is infinite
+                return _number(loss())
 
         here = at(start)
         losses = [

@@ -67,10 +67,16 @@ def _labels(landscape: Landscape) -> tuple[str, str]:
 
 
 def _levels(losses: Array) -> tuple[list[float], bool]:
-    """Return levels and whether they are logarithmic: where all losses are > 0 and range wide."""
+    """Return levels and whether they are logarithmic: where no loss is < 0 and they range wide.
+
+    Logarithmic ones span eight decades at most; what is lower is drawn as the lowest.
+    """
     finite = losses[backend.cpu.isfinite(losses)]
     low, high = float(finite.min()), float(finite.max())
-    logarithmic = low > 0 and high > 10 * low
+    logarithmic = low >= 0 and high > 10 * low
+    if logarithmic:
+        low = max(float(finite[finite > 0].min()), high * 1e-8)
+        logarithmic = high > 10 * low
     if not high > low:
         low, high = low - 0.5, high + 0.5
     if logarithmic:
@@ -89,7 +95,8 @@ def _contour(paper: Any, landscape: Landscape) -> Any:
     axes = paper.add_subplot(1, 1, 1)
     levels, logarithmic = _levels(landscape.losses)
     norm = (LogNorm if logarithmic else Normalize)(levels[0], levels[-1])
-    grid = landscape.x, landscape.y, backend.cpu.ma.masked_invalid(landscape.losses)
+    heights = backend.cpu.maximum(backend.cpu.ma.masked_invalid(landscape.losses), levels[0])
+    grid = landscape.x, landscape.y, heights
     filled = axes.contourf(*grid, levels=levels, cmap=pale(), norm=norm)
     axes.contour(*grid, levels=levels, colors="#7f95a8", linewidths=0.6, linestyles="solid")
     ticks = LogLocator(subs=(1, 2, 5)) if logarithmic else MaxNLocator(8)

@@ -173,7 +173,10 @@ def race(
     sum of squares.
     """
     field_, entries = surface_of(surface), _methods(methods)
-    at = field_.start if start is None else (float(start[0]), float(start[1]))
+    at = field_.start if start is None else start
+    if not isinstance(at, (tuple, list)) or len(at) != 2 or not all(map(math.isfinite, at)):
+        raise ValueError(f"start={start!r}; legal are two finite numbers, such as (-1.2, 1.0)")
+    at = (float(at[0]), float(at[1]))
     grid = tuple(sorted(rates))
     if not grid or not all(0 < rate < math.inf for rate in grid):
         raise ValueError(f"rates={rates!r}; legal are finite numbers above 0, such as [0.01, 0.1]")
@@ -199,7 +202,7 @@ def _methods(methods: Any) -> dict[str, Factory]:
     if not methods:
         raise ValueError("methods is empty; give names such as ['momentum', 'adam', 'newton']")
     for label, method in methods.items():
-        if not callable(method) and method not in METHODS:
+        if not callable(method) and not (isinstance(method, str) and method in METHODS):
             near = difflib.get_close_matches(str(method), METHODS, 1)
             advice = f"; try {near[0]!r}" if near else ""
             raise ValueError(

@@ -7,7 +7,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import nn, optim, viz
-from minigrad.viz.landscape_figure import caption
+from minigrad.viz.landscape_figure import _levels, caption
 
 DATA = np.random.default_rng(0)
 X = mg.tensor(DATA.standard_normal((12, 3)).astype("float32"))
@@ -369,3 +369,26 @@ def test_the_surface_is_as_high_as_the_loss_and_its_logarithm_where_it_ranges_wi
     ).figure("surface")  # fmt: skip
     assert wide.axes[0].get_zlabel().startswith("log₁₀")
     assert wide.axes[0].lines[0].get_data_3d()[2] == pytest.approx([4 / np.log(10)] * 2)
+
+
+def test_levels_are_even_or_logarithmic_and_hold_all_losses():
+    even, logarithmic = _levels(np.array([[-1.0, 2.0], [np.nan, 3.0]]))
+    assert not logarithmic
+    assert np.allclose(np.diff(even), 4 / 16)
+    ratio, logarithmic = _levels(np.array([[1e-3, 2.0], [np.inf, 1e3]]))
+    assert logarithmic
+    assert np.allclose(np.diff(np.log10(ratio)), 6 / 16)
+    for levels, low, high in ((even, -1, 3), (ratio, 1e-3, 1e3)):
+        assert levels[0] < low
+        assert levels[-1] > high
+    assert _levels(np.array([0.0, 1e-30, 5.0]))[0][0] == pytest.approx(5e-8)
+    assert _levels(np.array([0.0, 0.5, 1.0]))[1] is False
+    assert _levels(np.zeros(3))[0][0] < 0 < _levels(np.zeros(3))[0][-1]
+
+
+def test_what_overflows_far_away_is_no_warning():
+    p = mg.tensor([0.0, 0.0], dtype="float32", requires_grad=True)
+    found = viz.landscape(
+        lambda: mg.exp(p[0]) + p[1], [p], ([1.0, 0.0], [0.0, 1.0]), size=3, span=200.0
+    )
+    assert np.isinf(found.losses[:, 2]).all()

@@ -129,6 +129,9 @@ def test_methods_are_names_classes_or_factories():
     [
         ({"methods": ["adm"]}, "no method 'adm'; there are sgd, .* try 'adam'"),
         ({"methods": []}, "methods is empty"),
+        ({"methods": {"mine": ["adam"]}}, r"mine: no method \['adam'\]"),
+        ({"start": 3.0}, r"start=3.0; legal are two finite numbers"),
+        ({"start": (0.0, float("nan"))}, "legal are two finite numbers"),
         ({"methods": {"mine": lambda p, lr: p}}, "mine: the factory returned a list"),
         ({"rates": []}, "legal are finite numbers above 0"),
         ({"rates": [0.1, -1.0]}, "legal are finite numbers above 0"),
