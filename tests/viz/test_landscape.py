@@ -275,9 +275,17 @@ class Stop(Exception):  # noqa: N818
     pass
 
 
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C is Python's, although a shell's background job, as which tests may run, ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("how", [Stop, KeyboardInterrupt, signal.SIGINT])
-def test_also_when_it_is_stopped_in_the_middle(how, training):
+def test_also_when_it_is_stopped_in_the_middle(how, training, ctrl_c):
     model = network(dropout=0.5)
     before = state(model)
     calls = 0
