@@ -1,4 +1,4 @@
-"""The curves of a training run: every metric over the epochs, as a PNG."""
+"""The curves of a training run: every metric over the epochs, as a picture."""
 
 from __future__ import annotations
 
@@ -7,23 +7,26 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from minigrad.viz.figure import dress, figure
-from minigrad.viz.render import in_folder
+from minigrad.viz.figure import GREY, dress, figure
+from minigrad.viz.picture import destination
+from minigrad.viz.render import FORMATS
 
 _SPLITS = {"train": "#0072b2", "test": "#d55e00", "validation": "#009e73"}  # Okabe and Ito
 _IGNORED = ("epoch", "step", "seconds", "samples_per_second", "penalty")
 
 
 def curves(history: Any, path: str | Path, title: str = "") -> Path:
-    """Draw the metrics of a run over its epochs into a PNG file and return its path.
+    """Draw the metrics of a run over its epochs and return the picture's path.
 
     `history` is what `training.fit` returns, rows (mappings with an ``"epoch"``), or the path of a
     ``metrics.jsonl``. Metrics that differ only in ``train_`` or ``test_`` share a panel.
 
-    Raises ValueError if there is no number to draw, FileNotFoundError if there is no such folder,
-    RenderError without matplotlib.
+    The picture is PNG, SVG or PDF, by the path's suffix.
+
+    Raises ValueError if there is no number to draw, and for another suffix, FileNotFoundError if
+    there is no such folder, RenderError without matplotlib.
     """
-    path = in_folder(path)
+    path, format = destination(path, FORMATS)
     found = panels(_rows(history))
     if not found:
         raise ValueError("there is no metric to draw: no row has an epoch and a number")
@@ -41,8 +44,8 @@ def curves(history: Any, path: str | Path, title: str = "") -> Path:
         if len(lines) > 1:
             axes.legend(frameon=False)
     if title:
-        paper.suptitle(title, fontsize=11, color="#444444")
-    paper.savefig(path, format="png")
+        paper.suptitle(title, fontsize=11, color=GREY)
+    paper.savefig(path, format=format)
     return path
 
 

@@ -1,4 +1,4 @@
-"""The spectrum of a matrix: the density of its eigenvalues over a logarithmic scale, as a PNG."""
+"""The spectrum of a matrix: the density of its eigenvalues over a logarithmic scale."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 
 from minigrad.curvature import SpectralDensity
 from minigrad.tensor import Tensor
-from minigrad.viz.figure import dress, figure
-from minigrad.viz.render import in_folder
+from minigrad.viz.figure import GREY, dress, figure
+from minigrad.viz.picture import destination
+from minigrad.viz.render import FORMATS
 
 _INK, _BAND, _MARK = "#0072b2", "#9cc9e6", "#d55e00"  # after Okabe and Ito
 
@@ -20,16 +21,19 @@ def spectrum(
     title: str = "",
     eigenvalues: Tensor | Sequence[float] = (),
 ) -> Path:
-    """Draw the density of `mg.curvature.spectral_density` into a PNG file and return its path.
+    """Draw the density of `mg.curvature.spectral_density` and return the picture's path.
 
     The scale is logarithmic, since of many eigenvalues a few lie apart. Around the line is a band
     of two standard errors; the dotted line is as high as the peak of a single eigenvalue, so that
     what lies below it is the foot of a peak. `eigenvalues`, such as those of
     `top_eigenvalues`, are marked where they lie.
 
-    Raises FileNotFoundError if there is no such folder, RenderError without matplotlib.
+    The picture is PNG, SVG or PDF, by the path's suffix.
+
+    Raises ValueError for another suffix, FileNotFoundError if there is no such folder, RenderError
+    without matplotlib.
     """
-    path = in_folder(path)
+    path, format = destination(path, FORMATS)
     paper = figure("spectra", 6.6, 3.8)
     axes = paper.add_subplot(1, 1, 1)
     x, y, error = (t.tolist() for t in (density.grid, density.density, density.standard_error))
@@ -47,9 +51,9 @@ def spectrum(
     axes.set_yscale("log")
     axes.set_ylim(floor, 2 * max(high))
     dress(axes, "eigenvalue λ")
-    axes.set_ylabel("density", color="#444444")
+    axes.set_ylabel("density", color=GREY)
     axes.legend(frameon=False)
     if title:
         axes.set_title(title, fontsize=11, loc="left")
-    paper.savefig(path, format="png")
+    paper.savefig(path, format=format)
     return path
