@@ -1,6 +1,6 @@
 """DOT text to a picture, by Graphviz's `dot` or by the wheel graphviz-pure (the same flags).
 
-What is not here: the text itself (`graph.py`).
+What is not here: the text itself (`graphs/dot.py`).
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import shutil
 import subprocess
 import sysconfig
 from pathlib import Path
+
+from minigrad.viz import pdf
 
 FORMATS = ("svg", "png", "pdf")
 
@@ -31,13 +33,20 @@ def in_folder(path: str | Path) -> Path:
 def render(dot: str, format: str = "svg") -> bytes:
     """Return the picture of a graph in DOT as the bytes of an SVG, PNG or PDF file.
 
-    Graphviz's `dot` draws it if it is on the path, else the wheel graphviz-pure, which draws the
-    same SVG and PNG and no PDF.
+    Graphviz's `dot` draws it if it is on the path, else the wheel graphviz-pure. That draws no PDF:
+    its SVG is made one by svglib.
 
     Raises ValueError for another format, RenderError if there is no program to draw it.
     """
     if format not in FORMATS:
         raise ValueError(f"a picture is one of {', '.join(FORMATS)}, not {format!r}")
+    if format == "pdf" and shutil.which("dot") is None:
+        if not pdf.available():
+            raise RenderError(
+                "a PDF needs: pip install 'minigrad[pdf]' (or Graphviz's dot on the path: "
+                "apt install graphviz, brew install graphviz)"
+            )
+        return pdf.from_svg(render(dot, "svg"))
     program = _program(format)
     command = [program, f"-T{format}"]
     if format == "png":
@@ -50,19 +59,14 @@ def render(dot: str, format: str = "svg") -> bytes:
 
 
 def _program(format: str) -> str:
-    """Return the path of the program that draws `format`."""
+    """Return the path of the program that draws."""
     found = shutil.which("dot")
-    if found is None and format != "pdf":
+    if found is None:
         places = [sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)]
         found = shutil.which("graphviz-pure", path=os.pathsep.join(places))
-    if found is not None:
-        return found
-    if format == "pdf":
+    if found is None:
         raise RenderError(
-            "a PDF needs Graphviz's dot on the path (apt install graphviz, brew install graphviz); "
-            "SVG and PNG need only: pip install graphviz-pure"
+            f"a graph as {format.upper()} needs a program that draws it: pip install graphviz-pure "
+            "(or install Graphviz); its DOT text needs nothing: .save('graph.dot')"
         )
-    raise RenderError(
-        f"a graph as {format.upper()} needs a program that draws it: pip install graphviz-pure "
-        "(or install Graphviz); its DOT text needs nothing: .save('graph.dot')"
-    )
+    return found

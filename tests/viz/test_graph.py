@@ -1,6 +1,8 @@
 """The graph's picture holds what the engine recorded, and any name in it is harmless."""
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -157,10 +159,56 @@ def test_says_what_to_install_where_nothing_draws(tmp_path, monkeypatch):
     graph = viz.graph(network()[0])
     with pytest.raises(viz.RenderError, match="pip install graphviz-pure"):
         graph.save(tmp_path / "a.svg")
-    with pytest.raises(viz.RenderError, match="needs Graphviz's dot on the path"):
+    with pytest.raises(viz.RenderError, match="pip install graphviz-pure"):
         graph.save(tmp_path / "a.pdf")
     assert not (tmp_path / "a.svg").exists()
     graph.save(tmp_path / "a.dot")
+
+
+def test_a_notebook_shows_it_or_says_what_to_install(monkeypatch):
+    """IPython asks for the bundle, then for each type that is not in it; no error may come out."""
+    graph = viz.graph(network()[0])
+    shown = graph._repr_mimebundle_()
+    assert shown["image/svg+xml"] == graph._repr_svg_()
+    assert shown["text/plain"] == "<graph: 9 operations>"
+    monkeypatch.setattr(render.shutil, "which", lambda *args, **keys: None)
+    shown = graph._repr_mimebundle_()
+    assert list(shown) == ["text/plain"]
+    assert "pip install graphviz-pure" in shown["text/plain"]
+    assert graph._repr_svg_() is None
+
+
+def without_dot(monkeypatch):
+    """Hide Graphviz's program, not the wheel's."""
+    which = shutil.which
+    monkeypatch.setattr(
+        render.shutil, "which", lambda name, **keys: None if name == "dot" else which(name, **keys)
+    )
+
+
+def test_draws_a_pdf_without_graphviz(tmp_path, monkeypatch):
+    pytest.importorskip("svglib", reason="needs svglib: pip install 'minigrad[pdf]'")
+    monkeypatch.setattr("reportlab.rl_config.pageCompression", 0)
+    without_dot(monkeypatch)
+    loss, params = network()
+    graph = viz.graph(loss, params, title="θ → ∂")
+    content = graph.save(tmp_path / "a.pdf").read_bytes()
+    texts = re.findall(rb"\((.*?)\) Tj", content)
+    words = {word for text in texts for word in text.decode("latin-1").split()}
+    assert {v.name for v in graph.vertices} <= words
+    assert b"DejaVuSans" in content  # for the letters of the title
+    (size,) = re.findall(
+        r"<svg width=.(\d+)pt. height=.(\d+)pt", graph._repr_svg_().replace("\n", "")
+    )
+    box = re.search(rb"/MediaBox \[ 0 0 (\d+) (\d+) \]", content)
+    assert tuple(map(int, box.groups())) == tuple(map(int, size))
+
+
+def test_says_what_a_pdf_needs(tmp_path, monkeypatch):
+    without_dot(monkeypatch)
+    monkeypatch.setitem(sys.modules, "svglib", None)
+    with pytest.raises(viz.RenderError, match=r"pip install 'minigrad\[pdf\]' \(or Graphviz's dot"):
+        viz.graph(network()[0]).save(tmp_path / "a.pdf")
 
 
 def test_a_program_that_fails_is_an_error(tmp_path, monkeypatch):
@@ -187,7 +235,17 @@ def test_explains_what_is_no_graph():
 
 def test_no_drawing_library_is_imported_before_it_is_needed():
     code = "import sys, minigrad, minigrad.viz; print([m for m in %r if m in sys.modules])"
-    heavy = ["matplotlib", "graphviz", "tqdm", "safetensors", "cupy", "torch", "scipy"]
+    heavy = [
+        "matplotlib",
+        "graphviz",
+        "svglib",
+        "reportlab",
+        "tqdm",
+        "safetensors",
+        "cupy",
+        "torch",
+        "scipy",
+    ]
     done = subprocess.run(
         [sys.executable, "-c", code % heavy], capture_output=True, text=True, check=True
     )

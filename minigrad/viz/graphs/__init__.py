@@ -13,14 +13,16 @@ from inspect import getclosurevars, signature
 from pathlib import Path
 from typing import Any
 
-from minigrad import random
+from minigrad import fuse, random
 from minigrad.mode import enable_grad
 from minigrad.nn.module import Module, Parameter
+from minigrad.optim import Optimizer
 from minigrad.tensor import Tensor
 from minigrad.viz.graphs.collect import Collector, placed
 from minigrad.viz.graphs.data import Box, Edge, Graph, Saved, Statistics, Step, Vertex
 from minigrad.viz.graphs.fold import with_repeats
 from minigrad.viz.graphs.trace import Trace, trace
+from minigrad.viz.graphs.update import tensors, traceable, traced
 
 __all__ = [
     "Box", "Edge", "Graph", "Saved", "Statistics", "Step", "Trace", "Vertex", "graph", "html",
@@ -30,6 +32,7 @@ __all__ = [
 FACTS = (
     "shape", "dtype", "device", "values", "statistics", "gradients", "bytes", "flops", "line",
 )  # fmt: skip
+_PLAIN = {"shape", "dtype", "device", "flops"}  # facts that need no array
 
 
 def graph(
@@ -48,7 +51,10 @@ def graph(
     - ``what``: a Tensor, or several, with its graph; or what computes it, which is run here and
       watched: a module or a function, with its ``inputs``. Only what is run here (or inside
       ``trace``) is nested by modules and has lines. The variables that a function uses lend their
-      names to tensors that have none.
+      names to tensors that have none. Or an Optimizer: the formula of its next step, as it is
+      traced to be run in one pass; if the picture needs arrays (values, gradients, lines, bytes,
+      ``order``), or the formula cannot be traced, as the engine computes it. Or what
+      `minigrad.fuse` has traced.
     - ``params`` names parameters: a module, a mapping from name to tensor, or pairs of both. For a
       tensor it may stand second: ``graph(loss, model)``. Other tensors have their ``name``; those
       that need no gradient are shown where the graph keeps them.
@@ -71,6 +77,12 @@ def graph(
         raise ValueError(f"show: {unknown[0]!r} is none of {', '.join(FACTS)}")
     if order not in (0, 1, 2):
         raise ValueError(f"order is 0 (forward), 1 (gradient) or 2 (H v), not {order!r}")
+    if isinstance(what, (Optimizer, fuse.Graph, fuse.Trace)):
+        plain = not order and _PLAIN.issuperset(facts)
+        if not isinstance(what, Optimizer) or (plain and traceable(what)):
+            found = traced(what)
+            return _finished(found, title, facts, depth, repeats)
+        what, params, trace = tensors(what)
     if trace is not None and params is None and trace.modules:
         params = [pair for module in trace.modules for pair in _tensors(module)]
     if isinstance(what, Module) and not inputs:
@@ -96,7 +108,14 @@ def graph(
                 "computes: viz.graph(model, x), or viz.graph(model(x), model)"
             )
     named = [*_named(params), *named]
-    found = placed(with_repeats(Collector(roots, named, trace, facts, order).collect()))
+    found = Collector(roots, named, trace, facts, order).collect()
+    return _finished(found, title, facts, depth, repeats)
+
+
+def _finished(
+    graph: Graph, title: str, facts: list[str], depth: int | None, repeats: bool
+) -> Graph:
+    found = placed(with_repeats(graph))
     return replace(found, title=title, show=tuple(facts), depth=depth, repeats=repeats)
 
 

@@ -65,7 +65,7 @@ class Vertex:
     kind: str  # "operation", "parameter" or "tensor"
     name: str  # the operation's, or the tensor's
     shape: tuple[int, ...]
-    dtype: str
+    dtype: str  # empty where it is not settled: a formula for vectors of any length and dtype
     detail: str = ""  # an operation's keywords
     role: str = ""  # of a tensor: "input", "buffer", "constant", "output"
     device: str = "cpu"
@@ -210,13 +210,17 @@ class Graph:
         path.write_bytes(content)
         return path
 
-    def _repr_svg_(self) -> str:
-        return render(self.dot, "svg").decode()
+    def _repr_svg_(self) -> str | None:
+        """Return what a notebook shows, or None where nothing draws it, as the bundle says."""
+        try:
+            return render(self.dot, "svg").decode()
+        except RenderError:
+            return None
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """Return what a notebook shows: the picture, or where nothing draws it, what to install."""
         try:
-            return {"image/svg+xml": self._repr_svg_(), "text/plain": repr(self)}
+            return {"image/svg+xml": render(self.dot, "svg").decode(), "text/plain": repr(self)}
         except RenderError as error:
             return {"text/plain": f"{self!r}\n{error}"}
 
@@ -227,7 +231,9 @@ class Graph:
         """Return a line that says how large it is."""
         totals = self.totals()
         text = count(totals.operations, "operation")
-        text += f", {count(totals.parameters, 'parameter')} of {count(totals.numbers, 'number')}"
+        if totals.parameters:
+            numbers = count(totals.numbers, "number")
+            text += f", {count(totals.parameters, 'parameter')} of {numbers}"
         return text
 
 

@@ -119,7 +119,7 @@ class _Writer:
         small = [v.detail] if v.detail else []
         device = v.device if "device" in self.show else ""
         parts = (
-            shape(v.shape) if "shape" in self.show else "",
+            shape(v.shape) if "shape" in self.show and v.dtype else "",
             v.dtype if "dtype" in self.show else "",
             device,
         )
@@ -173,7 +173,7 @@ class _Writer:
                 yield self._edge(e, source, target)
         for v in self.graph.vertices:
             a, b = self.view.shown.get(v.of, ""), self.view.shown[v.key]
-            if v.of and a != b and (b, a) not in drawn:
+            if v.of and v.sweep == 1 and a != b and (b, a) not in drawn:  # more is a tangle
                 drawn.add((b, a))
                 yield f'  {a} -> {b} [constraint=false dir=none style=dotted color="#999999"]\n'
 

@@ -63,8 +63,8 @@ _PAGE = """<!doctype html>
 </main>
 <div id="steps" role="region" aria-label="backward pass, step by step" hidden>
 <span id="step-text"></span>
-<button id="first" aria-label="first step">⏮</button><button id="back">previous</button>
-<button id="next" class="primary">next</button><button id="last" aria-label="last step">⏭</button>
+<button id="first">first</button><button id="back">previous</button>
+<button id="next" class="primary">next</button><button id="last">last</button>
 <input id="step" type="range" min="0" value="0" aria-label="step of the backward pass">
 <button id="leave">leave</button></div>
 <aside id="facts" aria-label="what is known of it" tabindex="0"></aside>

@@ -80,7 +80,7 @@ def _summary(function: Any) -> str:
         return line.removeprefix("Return ")
     if line.startswith("Pass nothing"):
         return "nothing"
-    return f"{function.__name__}({', '.join(inspect.signature(function).parameters)})"
+    return f"{function.__name__.strip('_')}({', '.join(inspect.signature(function).parameters)})"
 
 
 @cache
@@ -145,15 +145,31 @@ def _math(node: Any) -> str:
         return f"{_inner(node.value)}ᵀ"
     if isinstance(node, ast.Constant) and node.value is None:
         return "nothing"
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
-        name = node.func.id
-        if name in _AFTER:
-            return _inner(node.args[0]) + _AFTER[name]
-        if name == "_matmul":  # a product of three needs no brackets
-            return " ".join(_math(x) if _is_product(x) else _inner(x) for x in node.args)
-        arguments = ", ".join(_math(x) for x in node.args)
-        return f"|{arguments}|" if name == "abs" else f"{_CALLED.get(name, name)}({arguments})"
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        return _called(node, node.func.id)
+    if isinstance(node, ast.IfExp):
+        return f"{_math(node.body)} if {_math(node.test)}, else {_math(node.orelse)}"
+    if isinstance(node, ast.Name):
+        return node.id.strip("_")
     return ast.unparse(node).replace("math.", "")
+
+
+def _called(node: ast.Call, name: str) -> str:
+    """Return a call; a keyword that is given what it is called needs no name."""
+    named = {key.arg: key.value for key in node.keywords if key.arg != "keepdims"}
+    if name in _AFTER:
+        return _inner(node.args[0]) + _AFTER[name]
+    if name == "_matmul":  # a product of three needs no brackets
+        return " ".join(_math(x) if _is_product(x) else _inner(x) for x in node.args)
+    if name == "power":
+        return f"{_inner(node.args[0])}^{_inner(named['exponent'])}"
+    shown = [_math(x) for x in node.args]
+    for key, value in named.items():
+        same = isinstance(value, ast.Name) and value.id == key
+        shown.append(_math(value) if same else f"{key}={_math(value)}")
+    arguments = ", ".join(shown)
+    name = name.strip("_")
+    return f"|{arguments}|" if name == "abs" else f"{_CALLED.get(name, name)}({arguments})"
 
 
 def _inner(node: Any, bare: tuple[type, ...] = ()) -> str:

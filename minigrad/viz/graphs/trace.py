@@ -6,7 +6,8 @@ the call of a module that it belongs to. Outside, nothing of this costs anything
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +65,16 @@ class Trace:
             self._exits.pop()()
         self._open.clear()
 
+    @contextmanager
+    def inside(self, name: str, kind: str) -> Iterator[None]:
+        """Put what the block computes into a box of its own."""
+        self._open.append((len(self.calls), 0))
+        self.calls.append(Call(name, kind, "", self._current(-2)))
+        try:
+            yield
+        finally:
+            self._open.pop()
+
     def _hook(self, name: str, module: Module) -> None:
         def begin(child: Module, inputs: Any) -> None:
             call = Call(name, type(child).__name__, child.extra_repr(), self._current())
@@ -77,8 +88,8 @@ class Trace:
         self._exits.append(module.register_forward_hook(end))
         self._exits.append(module.register_forward_pre_hook(begin))
 
-    def _current(self) -> int:
-        return self._open[-1][0] if self._open else -1
+    def _current(self, i: int = -1) -> int:
+        return self._open[i][0] if len(self._open) >= -i else -1
 
     def _note(self, node: Node, value: Array) -> None:
         self.values[node.order] = value

@@ -74,6 +74,8 @@ export function reveal(key) {
 // Text ---------------------------------------------------------------------------------------------
 
 export const shape = (sizes) => (sizes.length ? sizes.join(" × ") : "scalar");
+// A formula for vectors of any length has no dtype, and no shape that could be told.
+export const size = (item) => (item.dtype ? `${shape(item.shape)} ${item.dtype}` : "");
 export const short = (text, length) => (text.length > length ? text.slice(0, length - 1) + "…" : text);
 
 export function number(value, digits = 6) {
@@ -124,6 +126,6 @@ export function sums({ totals }) {
 // The words of a screen reader: what is written on the item, then what it is.
 export function describe(item) {
   if (item.isBox) return [title(item), ...sums(item)].join(", ");
-  const parts = [short(item.name, 200), item.detail, `${shape(item.shape)} ${item.dtype}`, kind(item)];
+  const parts = [short(item.name, 200), item.detail, size(item), kind(item)];
   return parts.filter(Boolean).join(", ");
 }

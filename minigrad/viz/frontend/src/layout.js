@@ -1,7 +1,7 @@
 // Where everything stands. Every open box is laid out by itself, the innermost first, by dagre; then
 // it is one rectangle in the box around it. So no layout is ever larger than what is in one box.
 import { Graph, layout as dagre } from "@dagrejs/dagre";
-import { around, children, graph, items, open, parentOf, shape, short, shown, sums, title } from "./data.js";
+import { around, children, graph, items, open, parentOf, short, shown, size as type, sums, title } from "./data.js";
 
 const canvas = document.createElement("canvas").getContext("2d");
 const FONT = "system-ui, sans-serif";
@@ -15,7 +15,7 @@ function width(text, font) {
 }
 
 export function lines(item) {
-  const small = item.isBox ? sums(item) : [`${shape(item.shape)} ${item.dtype}`];
+  const small = item.isBox ? sums(item) : [type(item)].filter(Boolean);
   if (item.detail && !item.isBox) small.unshift(short(item.detail, 36));
   return { name: short(title(item), 36), small };
 }

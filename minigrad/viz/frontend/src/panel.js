@@ -102,9 +102,9 @@ function describeVertex(v, choose) {
     h("h2", {}, v.name),
     h("p", { class: "quiet" }, operation ? (known ? known.doc : "") || "operation" : v.role || v.kind),
     facts([
-      ["shape", shape(v.shape)], ["dtype", v.dtype], ["device", v.device], ["keywords", v.detail],
+      ["shape", v.dtype && shape(v.shape)], ["dtype", v.dtype], ["device", v.device], ["keywords", v.detail],
       ["flops", operation ? amount(v.flops) : ""],
-      ["elements", operation ? "" : v.shape.reduce((a, b) => a * b, 1).toLocaleString("en")],
+      ["elements", operation || !v.dtype ? "" : v.shape.reduce((a, b) => a * b, 1).toLocaleString("en")],
       ["inside", v.box ? link(v.box, choose) : ""],
       ["differentiates", v.of ? link(v.of, choose) : ""],
     ]),
