@@ -1,13 +1,16 @@
 """What a graph says of bytes, flops, gradients and derivatives is what the engine has."""
 
 import ast
+import gc
+import math
+import tracemalloc
 from collections import Counter
 
 import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import nn, ops, viz
+from minigrad import nn, ops, optim, viz
 from minigrad.backend import owner
 from minigrad.primitive import Primitive
 from minigrad.viz.graphs import FACTS
@@ -30,6 +33,42 @@ def test_the_bytes_kept_are_those_that_the_engine_holds():
     assert named.totals().kept == graph.totals().kept
     counts = Counter((v.name, len(v.saved)) for v in graph.vertices if v.kind == "operation")
     assert counts == Counter((node.op.__name__, len(node.kept())) for node in nodes_of([y]))
+
+
+def test_a_parameter_in_a_vector_of_all_counts_for_itself():
+    """An optimizer moves the parameters into one vector; a batch is a slice of the data."""
+    model, _ = tower(2)
+    data = mg.randn(100, 5)
+    before = viz.graph(model, mg.tensor(data.numpy()[:4].copy())).totals()
+    optim.Adam(model.parameters())
+    after = viz.graph(model, mg.Tensor.of(data.data[:4]))
+    assert after.totals() == before
+    kept = [s for v in after.vertices for s in v.saved if s.name == "weight"]
+    assert len(kept) == 2 * 3 + 1  # not the first layer's, as no gradient of the data is wanted
+    assert all(after.memories[s.memory].bytes == 4 * math.prod(s.shape) for s in kept)
+
+
+def test_the_bytes_kept_are_those_that_python_has_allocated():
+    """What a graph alone keeps alive is what is freed with it, by the count of tracemalloc."""
+    model, x = tower(6)
+    model(x)  # whatever is made once
+    tracemalloc.start()
+    try:
+        y = model(x)
+        totals = viz.graph(y, [*model.named_parameters(), ("x", x)]).totals()
+        gc.collect()
+        arrays = tracemalloc.DomainFilter(True, np.lib.tracemalloc_domain)
+
+        def used():
+            found = tracemalloc.take_snapshot().filter_traces([arrays])
+            return sum(trace.size for trace in found.traces)
+
+        before = used()
+        y.node = None
+        freed = before - used()
+    finally:
+        tracemalloc.stop()
+    assert freed == totals.kept - totals.kept_by_leaves > 0
 
 
 def test_shared_memory_is_counted_once():
@@ -185,7 +224,15 @@ def test_formulas_read_as_in_a_book(name, formula):
 def test_all_facts_can_be_written_into_a_picture():
     model, loss = small()
     dot = viz.graph(loss, params=model, show=FACTS, title="<one>").dot
-    for text in ("‖gradient‖", "keeps", "flops", "networks.py", "float32 cpu", "&lt;one&gt;"):
+    for text in (
+        "‖gradient‖",
+        "keeps",
+        "flops",
+        "networks.py",
+        "float32 cpu",
+        "&lt;one&gt;",
+        "24 numbers",
+    ):
         assert text in dot
 
 

@@ -30,9 +30,10 @@ __all__ = [
 ]  # fmt: skip
 
 FACTS = (
-    "shape", "dtype", "device", "values", "statistics", "gradients", "bytes", "flops", "line",
+    "shape", "dtype", "device", "values", "statistics", "gradients", "bytes", "flops",
+    "parameters", "line",
 )  # fmt: skip
-_PLAIN = {"shape", "dtype", "device", "flops"}  # facts that need no array
+_PLAIN = {"shape", "dtype", "device", "flops", "parameters"}  # facts that need no array
 
 
 def graph(
@@ -61,7 +62,7 @@ def graph(
     - ``show``: the facts that are written into the picture, of ``"shape"``, ``"dtype"``,
       ``"device"``, ``"values"`` (of small tensors), ``"statistics"``, ``"gradients"`` (their norms,
       as colors; the sweep starts from the sum of the outputs), ``"bytes"`` kept for the backward
-      pass, ``"flops"`` and ``"line"``.
+      pass, ``"flops"``, ``"parameters"`` (how many numbers each has) and ``"line"``.
     - ``order``: 1 adds the graph of the gradient beside it, 2 that of the Hessian's product with a
       vector of ones too; each operation of theirs is tied to the one that it differentiates.
     - ``depth``: how many modules deep the picture goes before it folds; None decides by the size.

@@ -68,7 +68,7 @@ class Collector:
             roots = [*roots, *found.roots]
         nodes = nodes_of(roots)
         held = [x.data for x in leaves_of(nodes)] + [x for x in self.alive if backend.is_array(x)]
-        self.ledger = Ledger({id(backend.owner(array)) for array in held})
+        self.ledger = Ledger(held)
         self._find_values(nodes, roots)
         pulled, gradients = sweep.steps(self.roots) if "gradients" in self.show else ([], {})
         orders: dict[int, str] = {}

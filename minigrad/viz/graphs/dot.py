@@ -1,7 +1,8 @@
 """A graph as text in DOT, Graphviz's language.
 
-Kinds differ in shape and in color. The colors are tints of Okabe and Ito's palette, which remains
-distinct to color-blind readers, and of different lightness, so that it is legible in grey.
+Kinds differ in shape and in color. The colors are tints of Okabe and Ito's palette, apart from each
+other to color-blind readers too. Operations of the three sweeps share a shape, and are the darker
+the higher their order, so that grey tells them apart. Text on all of them has contrast.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from minigrad.viz.graphs.fold import View
 
 _STYLE = {
     "operation": 'shape=box style="rounded,filled" fillcolor="#cfe8f7" color="#0072b2"',
-    "parameter": 'shape=cylinder margin="0.14,0.1" fillcolor="#fbe3b5" color="#b06f00"',
-    "tensor": 'shape=ellipse fillcolor="#eeeeee" color="#666666"',
-    "gradient": 'shape=box style="rounded,filled" fillcolor="#f8dcd0" color="#b34700"',
-    "second": 'shape=box style="rounded,filled" fillcolor="#e9d7ee" color="#8a4a9e"',
-    "module": 'shape=box3d style="filled" fillcolor="#d5efe4" color="#00785a"',
+    "parameter": 'shape=cylinder margin="0.14,0.1" fillcolor="#fde9bf" color="#9c6000"',
+    "tensor": 'shape=ellipse fillcolor="#f1f1f1" color="#666666"',
+    "gradient": 'shape=box style="rounded,filled" fillcolor="#f9c3a2" color="#b34700"',
+    "second": 'shape=box style="rounded,filled" fillcolor="#c9a9dc" color="#6d2f86"',
+    "module": 'shape=box3d style="filled" fillcolor="#b5e6d0" color="#00694f"',
 }
 _SWEEPS = ("operation", "gradient", "second")
 _BOXES = {
@@ -124,6 +125,8 @@ class _Writer:
             device,
         )
         small += [" ".join(part for part in parts if part)]
+        if v.kind == "parameter" and "parameters" in self.show:
+            small.append(count(v.size, "number"))
         if v.value is not None and v.value.numbers is not None and "values" in self.show:
             small += _rows(v.value)
         elif v.value is not None and not self.show.isdisjoint(("values", "statistics")):
@@ -248,7 +251,7 @@ def _prefixed(value: float, step: int, prefixes: tuple[str, ...]) -> str:
 
 
 def _small(text: str) -> str:
-    return f'<FONT POINT-SIZE="10" COLOR="#444444">{text}</FONT>'
+    return f'<FONT POINT-SIZE="10" COLOR="#333333">{text}</FONT>'
 
 
 def shape(sizes: tuple[int, ...]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from minigrad import backend
 from minigrad.backend import Array
@@ -61,11 +62,17 @@ def _shape(node: Node, i: int) -> tuple[int, ...]:
 
 
 class Ledger:
-    """The memory that nodes keep for their rules; each piece is entered once."""
+    """The memory that nodes keep for their rules; each piece is entered once.
 
-    def __init__(self, leaves: set[int]) -> None:
-        self.leaves = leaves  # the identities of the arrays whose memory leaves own
+    Leaves' memory is alive without the graph. Where a leaf is part of a larger piece (an optimizer
+    has all parameters in one vector; a batch may be a slice of the data), only the leaf counts.
+    """
+
+    def __init__(self, leaves: Iterable[Array]) -> None:
         self.memories: list[Memory] = []
+        self._leaves: dict[int, list[Array]] = {}  # by the identity of the array that owns memory
+        for array in leaves:
+            self._leaves.setdefault(id(backend.owner(array)), []).append(array)
         self._places: dict[int, int] = {}
 
     def enter(self, node: Node) -> tuple[Saved, ...]:
@@ -81,9 +88,21 @@ class Ledger:
         )
 
     def _place(self, array: Array) -> int:
-        memory = backend.owner(array)
+        owner = backend.owner(array)
+        leaves = self._leaves.get(id(owner), [])
+        memory = next((leaf for leaf in leaves if _inside(array, leaf)), owner)
         place = self._places.get(id(memory))
         if place is None:
             place = self._places[id(memory)] = len(self.memories)
-            self.memories.append(Memory(int(memory.nbytes), id(memory) in self.leaves))
+            self.memories.append(Memory(int(memory.nbytes), bool(leaves)))
         return place
+
+
+def _inside(array: Array, leaf: Array) -> bool:
+    """Say whether an array, of the same piece of memory, begins in that of a leaf."""
+    return 0 <= _address(array) - _address(leaf) < max(int(leaf.nbytes), 1)
+
+
+def _address(array: Array) -> int:
+    known = getattr(array, "__array_interface__", None) or array.__cuda_array_interface__
+    return int(known["data"][0])
