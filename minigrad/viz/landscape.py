@@ -165,6 +165,13 @@ def _stacked(label: str, path: Any, size: int) -> Array:
             f"path {label!r} has points of {points.shape[1]} parameters, and the model has {size}; "
             "record a path of this model"
         )
+    finite = backend.cpu.isfinite(points).all(axis=1)
+    if not bool(finite.all()):
+        first = int(finite.argmin())
+        raise ValueError(
+            f"path {label!r} is not finite from point {first} on, where training diverged; keep "
+            f"what is before: del path.points[{first}:]"
+        )
     return points
 
 

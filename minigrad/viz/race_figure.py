@@ -34,7 +34,7 @@ def draw(race: Race, size: tuple[float, float] = (10.4, 5.4)) -> tuple[Any, dict
     for i, (label, run) in enumerate(race.runs.items()):
         look = {**style(i), "lw": 1.6, "mfc": "white", "mew": 1.2}
         every = max(1, len(run.points) // 12)
-        (path,) = left.plot(*zip(*run.points, strict=True), **look, ms=5.5, markevery=every)
+        (path,) = left.plot(*_places(race, run), **look, ms=5.5, markevery=every)
         path.set_path_effects(outlined())
         (curve,) = right.plot(run.costs, _above(race, run), **look, ms=4.5, markevery=every)
         curve.set_label(plain(f"{label}, lr {run.lr:g}"))
@@ -67,12 +67,15 @@ def _surface(axes: Any, surface: Surface) -> None:
     """Draw the levels of a surface, the same area between each two, and its minima."""
     from matplotlib.colors import BoundaryNorm
 
+    xp = backend.cpu
     left, right, bottom, top = surface.domain
-    x, y = linspace(left, right, _GRID), linspace(bottom, top, _GRID)
-    with no_grad():
+    x = linspace(left, right, _GRID, dtype="float64")
+    y = linspace(bottom, top, _GRID, dtype="float64")
+    with no_grad(), xp.errstate(all="ignore"):  # it need not have a value everywhere
         f = surface(x + 0 * y[:, None], y[:, None] + 0 * x).numpy()
-    levels = backend.cpu.unique(backend.cpu.quantile(f, [i / _LEVELS for i in range(_LEVELS + 1)]))
-    grid = x.numpy(), y.numpy(), f
+    parts = [i / _LEVELS for i in range(_LEVELS + 1)]
+    levels = xp.unique(xp.quantile(f[xp.isfinite(f)], parts))
+    grid = x.numpy(), y.numpy(), xp.ma.masked_invalid(f)
     colors = pale()
     axes.contourf(*grid, levels=levels, cmap=colors, norm=BoundaryNorm(levels, colors.N))
     axes.contour(*grid, levels=levels, colors="#7f95a8", linewidths=0.5, linestyles="solid")
@@ -86,10 +89,22 @@ def _surface(axes: Any, surface: Surface) -> None:
     axes.set_ylabel("y", color=GREY)
 
 
+def _places(race: Race, run: Run) -> tuple[list[float], list[float]]:
+    """Return where a run's points are drawn: as far away as Matplotlib can compute with."""
+    left, right, bottom, top = race.surface.domain
+    far = 100 * max(right - left, top - bottom)
+    x, y = (
+        [min(max(value, -far), far) for value in side] for side in zip(*run.points, strict=True)
+    )
+    return x, y
+
+
 def _above(race: Race, run: Run) -> list[float]:
-    """Return f − f*, of which a logarithm exists."""
+    """Return f − f* in a range that its logarithm shows: from what has arrived to 10,000 starts."""
     least = race.tolerance / 2 or 1e-300
-    return [max(value - race.surface.minimum, least) for value in run.values]
+    most = 1e4 * max(run.values[0] - race.surface.minimum, least)
+    heights = (value - race.surface.minimum for value in run.values)
+    return [max(h, least) if h < most else most for h in heights]  # most for what is not a number
 
 
 def animate(race: Race, path: str | Path, frames: int, fps: int) -> Path:
@@ -110,7 +125,8 @@ def animate(race: Race, path: str | Path, frames: int, fps: int) -> Path:
             for label, run in race.runs.items():
                 made = bisect.bisect_right(run.costs, now)
                 position, curve = lines[label]
-                position.set_data(*zip(*run.points[:made], strict=True))
+                x, y = _places(race, run)
+                position.set_data(x[:made], y[:made])
                 curve.set_data(run.costs[:made], _above(race, run)[:made])
                 for line in (position, curve):
                     line.set_markevery([made - 1])  # where it stands now

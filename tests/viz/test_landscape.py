@@ -348,6 +348,15 @@ def test_what_is_not_legal_says_what_is(keywords, error, message):
         viz.landscape(**arguments)
 
 
+def test_a_path_that_diverged_is_refused_with_advice():
+    model, path, _ = trained(4)
+    path.points[3] = path.points[3] * np.inf
+    with pytest.raises(ValueError, match=r"not finite from point 3 on, .* del path.points\[3:\]"):
+        viz.landscape(closure(model), model, paths=path)
+    del path.points[3:]
+    assert len(viz.landscape(closure(model), model, paths=path, size=3).paths[""].points) == 3
+
+
 def test_the_picture_shows_the_paths_the_shares_and_what_plane_it_is():
     model, path, _ = trained()
     found = viz.landscape(closure(model), model, paths={"sgd": path}, size=7)

@@ -12,6 +12,7 @@ from matplotlib.animation import FFMpegWriter
 from matplotlib.colors import to_rgb
 from PIL import Image
 
+import minigrad as mg
 from minigrad import optim, viz
 from minigrad.viz.race_figure import draw
 
@@ -176,6 +177,24 @@ def test_the_lines_of_the_picture_are_the_runs():
     assert labels == [f"{name}, lr {run.lr:g}" for name, run in RACE.runs.items()]
     looks = {(p.get_color(), p.get_marker(), p.get_linestyle()) for p, _ in lines.values()}
     assert len({look[0] for look in looks}) == len({look[1] for look in looks}) == 3
+
+
+def test_a_run_that_diverged_is_drawn_as_far_as_one_can(tmp_path):
+    race = viz.race("rosenbrock", ["sgd", "adam", "newton"], rates=[1e3], budget=40)
+    assert race.runs["sgd"].end == "diverged"
+    paper, lines = draw(race)
+    paper.draw_without_rendering()
+    path, curve = lines["sgd"]
+    assert np.abs(path.get_data()).max() <= 400 < np.abs(race.runs["sgd"].points).max()
+    assert curve.get_ydata()[-1] == pytest.approx(24.2 * 1e4)
+    assert len(curve.get_ydata()) == len(race.runs["sgd"].values)
+    assert race.animate(tmp_path / "race.gif", frames=2).exists()
+
+
+def test_a_surface_may_have_edges():
+    surface = dataclasses.replace(BOWL, function=lambda x, y: x * x - mg.log(x + 1) + y * y)
+    race = viz.race(surface, ["sgd"], budget=5)
+    race.figure().draw_without_rendering()  # half of the domain has no value
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
