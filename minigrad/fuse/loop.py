@@ -10,7 +10,6 @@ two threads, or after a fork, on every machine.
 from __future__ import annotations
 
 import hashlib
-import importlib
 import os
 import sys
 import tempfile
@@ -147,7 +146,9 @@ def _compiled(graph: Graph, dtype: str) -> Callable[..., None] | None:
     global _numba
     try:
         if _numba is None:
-            _numba = importlib.import_module("numba")
+            import numba
+
+            _numba = numba
         text = source(graph, dtype)
         file = _written(text)
         module = ModuleType(_name(text))
