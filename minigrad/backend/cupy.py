@@ -201,6 +201,11 @@ def generator(seed: int | None) -> Any:
     return cp.random.default_rng(seed)
 
 
+def aligned(size: int, dtype: Any) -> Any:
+    """Return a vector, not initialized; CuPy's memory always starts at a multiple of 512 bytes."""
+    return cp.empty(size, dtype)
+
+
 def scatter_add(array: Any, index: Any, values: Any) -> None:
     """Add `values` into ``array[index]`` in place; an index that occurs twice adds twice.
 

@@ -18,6 +18,7 @@ from typing import Any
 from minigrad import __version__, backend
 from minigrad.cli import gains
 from minigrad.cli.values import one_line
+from minigrad.fuse import threads
 from minigrad.machine import allocator, kernels
 
 # Optional packages, what each is for, and the extra that brings it.
@@ -133,11 +134,10 @@ def _allocator() -> Rows:
 def _threads() -> Rows:
     """How many threads compute, and which variables say so."""
     library = kernels.openblas()
-    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
-    numba = os.environ.get("NUMBA_NUM_THREADS") or str(_cores())
+    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
     return {
         "blas": library.threads if library else None,
-        "numba": numba if _version("numba") else None,
+        "updates": threads.count(),
         **{name: os.environ[name] for name in names if name in os.environ},
     }
 

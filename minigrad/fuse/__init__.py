@@ -2,14 +2,16 @@
 
 Floor 0, above the backend alone. A formula is called with symbols (`symbol.py`); what it did is a
 graph (`graph.py`), which is run on NumPy block by block (`blocks.py`), with Numba as one compiled
-loop (`loop.py`), on CuPy as one kernel (`kernel.py`). `run.py` chooses. Not here: what the formulas
-are (`optim/`) and where their vectors come from (`optim/flat.py`).
+loop (`loop.py`), on CuPy as one kernel (`kernel.py`). `run.py` chooses, and shares a long vector
+among threads (`threads.py`). Not here: what the formulas are (`optim/`) and where their vectors
+come from (`optim/flat.py`).
 """
 
+from minigrad.fuse.blocks import BLOCK
 from minigrad.fuse.graph import Graph, Instruction
 from minigrad.fuse.kernel import source as kernel_source
 from minigrad.fuse.loop import source as loop_source
-from minigrad.fuse.run import BLOCK, run
+from minigrad.fuse.run import run
 from minigrad.fuse.symbol import Symbol, Trace, trace
 
 __all__ = [

@@ -6,7 +6,7 @@ are used again in each block, and are kept for the next run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -15,6 +15,10 @@ from minigrad.backend import Array
 from minigrad.fuse.graph import SPELLING, Graph
 
 Slots = list[Any]
+
+# Bytes of a block (32,768 elements of float32): with a handful of vectors and buffers it stays in
+# the cache of one core (1 to 2 MiB on the machines of today), and the calls to NumPy are few.
+BLOCK = 131_072
 
 
 class Plan:
@@ -66,7 +70,8 @@ class Workspace:
         xp = backend.cpu
         self.plan = plan
         self.slots: Slots = [None] * plan.size
-        self.whole = {slot: xp.empty(width, dtype) for slot in plan.buffers}
+        self.width = width
+        self.whole = {slot: xp.aligned(width, dtype) for slot in plan.buffers}
         self.numbers = xp.empty(graph.scalars, dtype)
         for k in range(graph.scalars):  # a scalar is a view, so that to fill one is to fill all
             self.slots[plan.scalars + k] = self.numbers[k : k + 1].reshape(())
@@ -110,16 +115,19 @@ def _spread(function: Callable[..., Any], count: int) -> Callable[[Any], Any]:
     return function if count == 1 else lambda operands: function(*operands)
 
 
-def run(graph: Graph, numbers: Sequence[float], blocks: Sequence[Sequence[Array]]) -> None:
-    """Run a graph over blocks, each the list of its inputs there; the outputs change in place."""
+def run(graph: Graph, numbers: Sequence[float], pieces: Sequence[Sequence[Array]]) -> None:
+    """Run a graph over pieces, each the list of its inputs there; the outputs change in place."""
     state = graph.state
     plan = state.get("plan")
     if plan is None:
         plan = state["plan"] = Plan(graph)
-    dtype = blocks[0][0].dtype
+    dtype = pieces[0][0].dtype
+    blocks = list(cut(pieces, BLOCK // dtype.itemsize))
     width = max([block[0].size for block in blocks])
-    kept = state.setdefault((dtype, width), [])  # a list's pop and append are safe among threads
-    space = kept.pop() if kept else Workspace(graph, plan, width, dtype)
+    kept = state.setdefault(dtype, [])  # a list's pop and append are safe among threads
+    space = kept.pop() if kept else None
+    if space is None or space.width < width:
+        space = Workspace(graph, plan, width, dtype)
     if numbers:
         space.numbers[:] = numbers
     try:
@@ -128,3 +136,14 @@ def run(graph: Graph, numbers: Sequence[float], blocks: Sequence[Sequence[Array]
     finally:
         space.slots[: len(graph.inputs)] = [None] * len(graph.inputs)  # keep nobody's memory
         kept.append(space)
+
+
+def cut(pieces: Sequence[Sequence[Array]], width: int) -> Iterator[Sequence[Array]]:
+    """Yield pieces of at most `width` elements, without a copy."""
+    for piece in pieces:
+        size = piece[0].size
+        if size <= width:
+            yield piece
+        else:
+            for start in range(0, size, width):
+                yield [array[start : start + width] for array in piece]

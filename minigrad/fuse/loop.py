@@ -3,8 +3,8 @@
 This is the only file that imports Numba, and it does so when the first long vector asks for it. The
 text of the loop is written into a folder of the user's, beside which Numba keeps the machine code,
 so that a loop is compiled once for all runs. The loop itself is serial and lets go of the
-interpreter's lock; threads of our own share the vector. Numba's own threads may not be used from
-two threads, or after a fork, on every machine.
+interpreter's lock, so that threads of our own (`threads.py`) can share a vector. Numba's may not be
+used from two threads, or after a fork, on every machine.
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,13 +25,8 @@ from minigrad.backend import Array
 from minigrad.fuse.graph import Graph
 
 SHORTEST = 1 << 17  # elements; the loop costs an import and a compilation, which a few never repay
-# Elements from which on threads share the vector: with fewer they wait for OpenBLAS' threads, which
-# spin for some 20 ms after a product of matrices.
-SHARED = 1 << 22
-PART = 1 << 17  # elements of a part, which one thread takes at a time
 
 _numba: Any = None  # the module; False once it was found missing or unfit
-_pool: ThreadPoolExecutor | None = None
 _lock = threading.Lock()
 
 _TEXT = """\
@@ -93,48 +86,15 @@ def run(graph: Graph, numbers: Sequence[float], blocks: Sequence[Sequence[Array]
     function = graph.state[dtype.name]
     scalars = [dtype.type(x) for x in numbers]
     whole = backend.cpu.ascontiguousarray  # a constant gets memory
-    blocks = [[whole(block[k]) for k in graph.used] for block in blocks]
-    total = sum(block[0].size for block in blocks)
-    if total < SHARED or _numba.config.NUMBA_NUM_THREADS == 1:
-        for block in blocks:
-            function(*block, *scalars)
-        return
-    parts = deque(
-        [vector[start : start + PART] for vector in block]
-        for block in blocks
-        for start in range(0, block[0].size, PART)
-    )
-
-    def work() -> None:
-        while parts:
-            try:
-                part = parts.popleft()
-            except IndexError:  # another thread took the last
-                return
-            function(*part, *scalars)
-
-    others = [_threads().submit(work) for _ in range(_numba.config.NUMBA_NUM_THREADS - 1)]
-    try:
-        work()
-    finally:
-        parts.clear()
-        for other in others:
-            other.result()
-
-
-def _threads() -> ThreadPoolExecutor:
-    global _pool
-    with _lock:
-        if _pool is None:
-            count = max(_numba.config.NUMBA_NUM_THREADS - 1, 1)
-            _pool = ThreadPoolExecutor(count, thread_name_prefix="minigrad")
-        return _pool
+    used = graph.used
+    for block in blocks:
+        function(*[whole(block[k]) for k in used], *scalars)
 
 
 def _after_fork() -> None:
-    """Forget the threads and the lock, which a forked process does not have."""
-    global _pool, _lock
-    _pool, _lock = None, threading.Lock()
+    """Forget the lock, which a thread that a forked process does not have may hold."""
+    global _lock
+    _lock = threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):

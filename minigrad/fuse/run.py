@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from minigrad import backend
 from minigrad.backend import Array
-from minigrad.fuse import blocks, kernel, loop
+from minigrad.fuse import blocks, kernel, loop, threads
 from minigrad.fuse.graph import Graph
-
-# Bytes of a block (65,536 elements of float32): a block and its buffers stay in the cache of one
-# core (1 MiB on the machines of today), and the calls to NumPy are few.
-BLOCK = 262_144
 
 
 def run(graph: Graph, numbers: Sequence[float], pieces: Sequence[Sequence[Array]]) -> bool:
@@ -27,20 +24,10 @@ def run(graph: Graph, numbers: Sequence[float], pieces: Sequence[Sequence[Array]
         kernel.run(graph, numbers, pieces)
         return True
     length = first.size if len(pieces) == 1 else sum(piece[0].size for piece in pieces)
-    if loop.ready(graph, length, first.dtype):
-        loop.run(graph, numbers, pieces)
+    machine: Any = loop if loop.ready(graph, length, first.dtype) else blocks
+    if length < threads.SHARED or threads.count() == 1:
+        machine.run(graph, numbers, pieces)
     else:
-        blocks.run(graph, numbers, list(cut(pieces)))
+        parts = [[x[cut] for x in piece] for piece in pieces for cut in threads.cuts(piece[0].size)]
+        threads.each(lambda part: machine.run(graph, numbers, [part]), parts)
     return True
-
-
-def cut(pieces: Sequence[Sequence[Array]]) -> Iterator[Sequence[Array]]:
-    """Yield pieces that are no larger than a block, without a copy."""
-    for piece in pieces:
-        size, largest = piece[0].size, BLOCK // piece[0].itemsize
-        if size <= largest:
-            yield piece
-            continue
-        width = -(-size // -(-size // largest))
-        for start in range(0, size, width):
-            yield [array[start : start + width] for array in piece]

@@ -36,7 +36,7 @@ class Flat:
         self.offsets = [0]
         for tensor in tensors:
             self.offsets.append(self.offsets[-1] + tensor.size)
-        self.vector: Array = self.xp.empty_like(first, shape=(self.offsets[-1],), order="C")
+        self.vector: Array = self.xp.aligned(self.offsets[-1], first.dtype)
         self.views = [self.shaped(i, self.vector) for i in range(len(tensors))]
         self.states: dict[str, Array] = {}
         self.written: set[str] = set()  # the state vectors that have memory of their own
@@ -74,7 +74,9 @@ class Flat:
     def owned(self, name: str) -> Array:
         """Return a state vector with memory of its own, to be written to."""
         if name not in self.written:
-            self.states[name] = self.states[name].copy()
+            memory = self.xp.aligned(self.vector.size, self.vector.dtype)
+            memory[...] = self.states[name]
+            self.states[name] = memory
             self.written.add(name)
         return self.states[name]
 
@@ -104,18 +106,19 @@ class Flat:
         """
         small: list[Array] = []
         start = stop = self.offsets[first]
-        for i in range(first, last):
-            g = self.tensors[i].grad.data.ravel(self.orders[i])  # type: ignore[union-attr]
-            if small and stop - start + g.size > self.block:
+        pairs = zip(self.tensors[first:last], self.orders[first:last], strict=True)
+        for tensor, order in pairs:
+            g: Array = tensor._grad.data.ravel(order)  # type: ignore[union-attr]
+            size = g.size
+            if small and stop - start + size > self.block:
                 yield start, stop, _join(self.xp, small)
                 small, start = [], stop
-            if g.size <= self.block:
+            stop += size
+            if size <= self.block:
                 small.append(g)
-                stop += g.size
-                continue
-            stop += g.size
-            yield start, stop, g
-            start = stop
+            else:
+                yield start, stop, g
+                start = stop
         if small:
             yield start, stop, _join(self.xp, small)
 

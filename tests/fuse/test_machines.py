@@ -10,7 +10,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import fuse, optim
-from minigrad.fuse import blocks, loop
+from minigrad.fuse import blocks, loop, threads
 from tests.fake_cupy.arrays import ndarray
 from tests.fake_cupy.kernels import RawKernel
 from tests.fuse import nvrtc
@@ -38,8 +38,14 @@ def numba(monkeypatch, tmp_path_factory):
     monkeypatch.setenv("MINIGRAD_FAST", "1")
     monkeypatch.setenv("MINIGRAD_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "loops"))
     monkeypatch.setattr(loop, "SHORTEST", 1)
-    monkeypatch.setattr(loop, "SHARED", 30)
-    monkeypatch.setattr(loop, "PART", 7)
+    shared(monkeypatch)
+
+
+def shared(monkeypatch):
+    """Share every vector of 30 elements or more among three threads."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.setattr(threads, "SMALLEST", 7)
+    monkeypatch.setattr(threads, "SHARED", 30)
 
 
 def traced(row, dtype, options, t=3):
@@ -78,6 +84,56 @@ def test_blocks(row, dtype, options):
     pieces = [[x[a:b] for x in inputs] for a, b in ((0, 33), (33, 40))]
     blocks.run(trace.graph, trace.numbers, pieces)
     same(inputs, expected)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=NAMES)
+def test_threads_change_no_bit(row, monkeypatch):
+    trace, inputs, _ = traced(row, "float32", OPTIONS[1])
+    whole = [x.copy() for x in inputs]
+    blocks.run(trace.graph, trace.numbers, [whole])
+    shared(monkeypatch)
+    monkeypatch.setenv("MINIGRAD_FAST", "0")
+    fuse.run(trace.graph, trace.numbers, [[x[:9] for x in inputs], [x[9:] for x in inputs]])
+    for a, b in zip(inputs, whole, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_threads_take_every_part_once(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    for size in (0, 1, threads.SMALLEST, 12_345_678):
+        cuts = threads.cuts(size)
+        assert [cut.start for cut in cuts] == [0, *[cut.stop for cut in cuts]][: len(cuts)]
+        assert sum(cut.stop - cut.start for cut in cuts) == size
+    taken, busy = [], threading.Barrier(3, timeout=10)
+
+    def work(part):
+        if part < 3:
+            busy.wait()  # passes only if three threads are here at once
+        taken.append(part)
+
+    threads.each(work, range(20))
+    assert sorted(taken) == list(range(20))
+
+
+def test_an_error_in_a_thread_is_the_callers(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    left = []
+    for bad in range(3):
+        with pytest.raises(ZeroDivisionError):
+            threads.each(lambda part, bad=bad: left.append(part) or 1 / (part - bad), range(3))
+
+
+def test_every_thread_has_the_callers_errstate(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    busy, found = threading.Barrier(3, timeout=10), []
+
+    def work(part):
+        busy.wait()
+        found.append(np.geterr()["divide"])
+
+    with np.errstate(divide="raise"):
+        threads.each(work, range(3))
+    assert found == ["raise"] * 3
 
 
 @cases

@@ -1,0 +1,89 @@
+"""Threads: a vector's parts shared among the processor's cores.
+
+The threads are minigrad's own, and Python's. What they run must let go of the interpreter's lock:
+NumPy's ufuncs do, and so does the compiled loop. Not here: what runs on a part.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import TypeVar
+
+# Elements from which on threads share a vector: with fewer they wait for OpenBLAS' threads, which
+# spin for some 20 ms after a product of matrices.
+SHARED = 1 << 22
+SMALLEST = 1 << 17  # elements of a part; below, to hand it over costs more than to wait
+
+_pool: ThreadPoolExecutor | None = None
+_lock = threading.Lock()
+Part = TypeVar("Part")
+
+
+def count() -> int:
+    """Return how many threads compute: $OMP_NUM_THREADS, or the cores that this process may use."""
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    if given.isdecimal() and int(given) > 0:
+        return int(given)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def cuts(size: int) -> list[slice]:
+    """Return slices that make up `size` elements, the first ones the largest.
+
+    A thread takes the next when it is done with one. Large parts are few, and each end of one makes
+    threads wait for the interpreter; small parts at the end let all of them finish together.
+    """
+    threads, start, found = count(), 0, []
+    while start < size:
+        width = max((size - start) // (2 * threads), SMALLEST)
+        found.append(slice(start, min(start + width, size)))
+        start += width
+    return found
+
+
+def each(work: Callable[[Part], object], parts: Iterable[Part]) -> None:
+    """Call ``work(part)`` for every part, in no order; return when all are done."""
+    left = deque(parts)
+
+    def serve() -> None:
+        while left:
+            try:
+                part = left.popleft()
+            except IndexError:  # another thread took the last
+                return
+            work(part)
+
+    others = [  # each with the caller's np.errstate, which is in the context
+        _threads().submit(copy_context().run, serve) for _ in range(min(count(), len(left)) - 1)
+    ]
+    try:
+        serve()
+    finally:
+        left.clear()
+        for other in others:
+            other.result()
+
+
+def _threads() -> ThreadPoolExecutor:
+    global _pool
+    with _lock:
+        if _pool is None:
+            _pool = ThreadPoolExecutor(max(count() - 1, 1), thread_name_prefix="minigrad")
+        return _pool
+
+
+def _after_fork() -> None:
+    """Forget the threads and the lock, which a forked process does not have."""
+    global _pool, _lock
+    _pool, _lock = None, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
