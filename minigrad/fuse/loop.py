@@ -111,13 +111,12 @@ def _compiled(graph: Graph, dtype: str) -> Callable[..., None] | None:
             _numba = numba
         text = source(graph, dtype)
         file = _written(text)
-        module = ModuleType(_name(text))
-        sys.modules[module.__name__] = module  # where Numba looks when it reads machine code back
-        exec(compile(text, str(file or "<minigrad>"), "exec"), module.__dict__)
-        jit = _numba.njit(cache=file is not None, nogil=True, error_model="numpy")
-        function = jit(module.loop)
-        one = backend.cpu.ones(1, dtype)
-        function(*[one.copy() for _ in graph.used], *[one.dtype.type(1)] * graph.scalars)
+        try:
+            return _function(graph, dtype, text, file)
+        except Exception:
+            if file is None:
+                raise
+            return _function(graph, dtype, text, None)  # what is on disk may be damaged, or full
     except ModuleNotFoundError as error:
         _numba = False
         if error.name != "numba":
@@ -127,7 +126,18 @@ def _compiled(graph: Graph, dtype: str) -> Callable[..., None] | None:
         _numba = False
         _warn(error)
         return None
-    return function  # type: ignore[no-any-return]
+
+
+def _function(graph: Graph, dtype: str, text: str, file: Path | None) -> Callable[..., None]:
+    """Return the machine code of a text, which is kept beside its file if there is one."""
+    module = ModuleType(_name(text))
+    sys.modules[module.__name__] = module  # where Numba looks when it reads machine code back
+    exec(compile(text, str(file or "<minigrad>"), "exec"), module.__dict__)
+    jit = _numba.njit(cache=file is not None, nogil=True, error_model="numpy")
+    function: Callable[..., None] = jit(module.loop)
+    one = backend.cpu.ones(1, dtype)
+    function(*[one.copy() for _ in graph.used], *[one.dtype.type(1)] * graph.scalars)
+    return function
 
 
 def _warn(error: Exception) -> None:

@@ -249,11 +249,13 @@ import numpy as np
 {before}
 import minigrad as mg
 from minigrad import optim
-p = mg.tensor(np.ones(140_000, "float32"), requires_grad=True)
-optimizer = optim.Adam([p])
-for _ in range(3):
-    p.grad = p.detach()
-    optimizer.step()
+for length in (1_000, 140_000):
+    assert not sys.modules.get("numba"), "imported before a long vector asks for it"
+    p = mg.tensor(np.ones(length, "float32"), requires_grad=True)
+    optimizer = optim.Adam([p])
+    for _ in range(3):
+        p.grad = p.detach()
+        optimizer.step()
 print(float(p.detach().sum()), "numba" in sys.modules and bool(sys.modules["numba"]))
 """
 
@@ -278,6 +280,52 @@ def test_the_loop_is_kept_on_disk(numba, tmp_path):
     }.items() <= kept.items()
     off = script(tmp_path, MINIGRAD_FAST="0")
     assert off.stdout == first.stdout.replace("True", "False")
+
+
+@pytest.mark.parametrize("fault", ["no folder can be made", "truncated", "no room on the disk"])
+def test_a_folder_that_cannot_be_used_costs_only_the_time_to_compile(fault, numba, tmp_path):
+    expected, before = script(tmp_path / "good").stdout, ""
+    folder = tmp_path / "good"
+    if fault == "truncated":
+        for file in (folder / "loops").rglob("*.nb?"):
+            file.write_bytes(file.read_bytes()[:100])
+    elif fault == "no folder can be made":
+        folder = tmp_path / "file"
+        folder.write_text("where the folder should be")
+    else:
+        folder = tmp_path / "full"
+        before = """
+import os
+replace = os.replace
+def full(source, target):
+    if str(target).endswith((".nbi", ".nbc")):
+        raise OSError(28, "No space left on device")
+    replace(source, target)
+os.replace = full
+"""
+    result = script(folder, before)
+    assert result.stdout == expected, result.stderr
+    assert expected.endswith("True\n")
+
+
+def test_a_schedule_compiles_nothing(numba):
+    p = mg.tensor(np.ones(20_000), requires_grad=True)
+    optimizer = optim.NAdam([p], lr=0.3)
+    schedule = optim.ExponentialLR(optimizer, 0.9)
+    loops = set()
+    for _ in range(6):
+        p.grad = p.detach()
+        optimizer.step()
+        schedule.step()
+        formula = optimizer.formula(optimizer.param_groups[0])
+        names = optimizer.state_names
+        graph = fuse.trace(
+            lambda *x, f=formula: f(9, *x, 0.9), ("theta", "g", *names), ("theta", *names)
+        ).graph
+        loops.add(graph.state.get("float64"))
+    loops.discard(None)  # the first step
+    assert len(loops) == 1
+    assert len(loops.pop().signatures) == 1
 
 
 def test_without_numba_nothing_is_said(tmp_path):
