@@ -8,6 +8,7 @@ come from (`optim/flat.py`).
 """
 
 from minigrad.fuse.blocks import BLOCK
+from minigrad.fuse.blocks import source as block_source
 from minigrad.fuse.graph import Graph, Instruction
 from minigrad.fuse.kernel import source as kernel_source
 from minigrad.fuse.loop import source as loop_source
@@ -15,6 +16,6 @@ from minigrad.fuse.run import run
 from minigrad.fuse.symbol import Symbol, Trace, trace
 
 __all__ = [
-    "BLOCK", "Graph", "Instruction", "Symbol", "Trace", "kernel_source", "loop_source", "run",
-    "trace",
+    "BLOCK", "Graph", "Instruction", "Symbol", "Trace", "block_source", "kernel_source",
+    "loop_source", "run", "trace",
 ]  # fmt: skip

@@ -6,15 +6,12 @@ are used again in each block, and are kept for the next run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from operator import itemgetter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from minigrad import backend
 from minigrad.backend import Array
 from minigrad.fuse.graph import SPELLING, Graph
-
-Slots = list[Any]
 
 # Bytes of a block (32,768 elements of float32): with a handful of vectors and buffers it stays in
 # the cache of one core (1 to 2 MiB on the machines of today), and the calls to NumPy are few.
@@ -22,109 +19,120 @@ BLOCK = 131_072
 
 
 class Plan:
-    """Where every value of a graph lives: the slots 0, 1, … are its inputs, the rest buffers.
+    """A graph as a function of one block: its text, and the text compiled.
 
-    `code` has, for each instruction, its operation, the slots that it reads, the slot of the
-    result, and whether that is a buffer to be written to.
+    The function takes the inputs, the scalars, and as many buffers as are in `buffers`.
     """
 
     def __init__(self, graph: Graph) -> None:
-        inputs = len(graph.inputs)
-        place = {k: k for k in range(inputs)}
-        self.scalars = inputs  # the slot of the first scalar
-        self.size = inputs + graph.scalars
-        place.update({-1 - k: inputs + k for k in range(graph.scalars)})
+        self.names: dict[str, Any] = {}  # of the functions that the text calls
+        self.buffers: list[str] = []
+        self.place = dict(enumerate(graph.names))  # where each value is
+        self.place.update({-1 - k: f"c{k}" for k in range(graph.scalars)})
+        lines = self._lines(graph) + self._moves(graph)
+        scalars = [f"c{k}" for k in range(graph.scalars)]
+        head = f"def block({', '.join([*graph.names, *scalars, *self.buffers])}):"
+        self.text = "\n    ".join([head, *(lines or ["pass"])]) + "\n"
+        exec(compile(self.text, "<minigrad block>", "exec"), self.names)
+        self.function = self.names["block"]
+
+    def _lines(self, graph: Graph) -> list[str]:
+        """Return the instructions as text, and note where their results are."""
         last = {x: i for i, step in enumerate(graph.instructions) for x in step.operands}
         last.update(dict.fromkeys(graph.outputs.values(), len(graph.instructions)))
-        targets = {name: graph.inputs.index(name) for name in graph.outputs}
-        home = {new: targets[name] for name, new in graph.outputs.items()}
-        self.buffers: list[int] = []
-        self.code: list[tuple[str, tuple[int, ...], int, bool]] = []
-        free: list[int] = []
+        home = {new: graph.inputs.index(name) for name, new in graph.outputs.items()}
+        free: list[str] = []
+        lines = []
         for i, step in enumerate(graph.instructions):
-            reads = tuple(place[x] for x in step.operands)
-            done = {place[x] for x in step.operands if last[x] == i}
-            free.extend(slot for slot in self.buffers if slot in done)
-            ufunc = step.operation in SPELLING and step.operation != "where"
-            into = ufunc and not step.boolean
+            reads = [self.place[x] for x in step.operands]
+            done = {self.place[x] for x in step.operands if last[x] == i}
+            free.extend(buffer for buffer in self.buffers if buffer in done)
+            into = step.operation in SPELLING and step.operation != "where" and not step.boolean
             k = home.get(step.result, -1)
             if into and k >= 0 and last.get(k, -1) <= i:
-                slot = k  # nobody reads the old vector any more
-            elif into and free:
-                slot = free.pop()
+                target = graph.names[k]  # nobody reads the old vector any more
+            elif into:
+                target = free.pop() if free else self._buffer(graph)
             else:
-                slot = self.size
-                self.size += 1
-                if into:
-                    self.buffers.append(slot)
-            place[step.result] = slot
-            self.code.append((step.operation, reads, slot, into))
-        moves = [(targets[name], place[new]) for name, new in graph.outputs.items()]
-        self.moves = [(k, slot) for k, slot in moves if k != slot]
+                target = f"x{step.result}"
+            self.place[step.result] = target
+            name = self._function(graph, step.operation, into)
+            if not into:
+                lines.append(f"{target} = {name}({', '.join(reads)})")
+            elif name in ("maximum", "minimum"):  # these want the word, the rest is faster without
+                lines.append(f"{name}({', '.join(reads)}, out={target})")
+            else:
+                lines.append(f"{name}({', '.join([*reads, target])})")
+        return lines
+
+    def _buffer(self, graph: Graph) -> str:
+        """Add a buffer, and return its name, which no input has."""
+        number = len(self.buffers)
+        while f"b{number}" in (*graph.names, *self.buffers):
+            number += 1
+        self.buffers.append(f"b{number}")
+        return self.buffers[-1]
+
+    def _function(self, graph: Graph, operation: str, ufunc: bool) -> str:
+        """Return what the text calls an operation, which is no input's name."""
+        spelled = SPELLING.get(operation, (operation,))[0]
+        call = None if ufunc else graph.calls.get(operation)
+        name = f"{spelled}_" if spelled in graph.names else spelled
+        self.names[name] = call or getattr(backend.cpu, spelled)
+        return name
+
+    def _moves(self, graph: Graph) -> list[str]:
+        """Return the copies of results that are elsewhere than in their vectors, as text."""
+        names = dict(zip(graph.inputs, graph.names, strict=True))
+        moves = [(names[name], self.place[new]) for name, new in graph.outputs.items()]
+        moves = [(target, value) for target, value in moves if target != value]
+        swapped = sorted({value for _, value in moves if value in graph.names})
+        lines = [f"{name}_ = {name}.copy()" for name in swapped]
+        return lines + [
+            f"{target}[...] = {value}_" if value in swapped else f"{target}[...] = {value}"
+            for target, value in moves
+        ]
+
+
+def source(graph: Graph) -> str:
+    """Return the text of what is done to a block, in Python.
+
+    It calls NumPy's ufuncs, whose last argument takes the result; c0, c1, … are the numbers, and
+    b0, b1, … the buffers.
+    """
+    return _plan(graph).text
+
+
+def _plan(graph: Graph) -> Plan:
+    if "plan" not in graph.state:
+        graph.state["plan"] = Plan(graph)
+    return graph.state["plan"]  # type: ignore[no-any-return]
 
 
 class Workspace:
-    """A plan with memory: the slots of one width and dtype, and the functions that fill them."""
+    """The memory that a plan needs: its buffers, and its numbers in the vectors' dtype."""
 
     def __init__(self, graph: Graph, plan: Plan, width: int, dtype: Any) -> None:
-        xp = backend.cpu
-        self.plan = plan
-        self.slots: Slots = [None] * plan.size
         self.width = width
-        self.whole = {slot: xp.aligned(width, dtype) for slot in plan.buffers}
-        self.numbers = xp.empty(graph.scalars, dtype)
-        for k in range(graph.scalars):  # a scalar is a view, so that to fill one is to fill all
-            self.slots[plan.scalars + k] = self.numbers[k : k + 1].reshape(())
-        self.code: list[tuple[Callable[..., Any], Callable[[Slots], Any], int]] = []
-        for operation, reads, slot, into in plan.code:
-            if into:
-                function = getattr(xp, SPELLING[operation][0])
-                if function in (xp.maximum, xp.minimum):  # these want the word, the rest is faster
-                    function = _into(function)
-                self.code.append((function, itemgetter(*reads, slot), -1))
-            else:
-                name = SPELLING.get(operation, (operation,))[0]
-                function = graph.calls.get(operation) or getattr(xp, name)
-                self.code.append((_spread(function, len(reads)), itemgetter(*reads), slot))
+        self.buffers = [backend.cpu.aligned(width, dtype) for _ in plan.buffers]
+        self.numbers = backend.cpu.empty(graph.scalars, dtype)
+        # A scalar is a view, so that to fill one array is to fill all.
+        self.scalars = [self.numbers[k : k + 1].reshape(()) for k in range(graph.scalars)]
 
-    def run(self, vectors: list[Array], length: int) -> None:
-        """Run the plan on one block of vectors, which change in place."""
-        slots = self.slots
-        slots[: len(vectors)] = vectors
-        for slot, buffer in self.whole.items():
-            slots[slot] = buffer if buffer.size == length else buffer[:length]
-        for function, read, slot in self.code:
-            if slot < 0:
-                function(*read(slots))
-            else:
-                slots[slot] = function(read(slots))
-        if self.plan.moves:
-            moved = [
-                (k, slots[r].copy() if r < len(vectors) else slots[r]) for k, r in self.plan.moves
-            ]
-            for k, value in moved:
-                slots[k][...] = value
-
-
-def _into(ufunc: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda a, b, out: ufunc(a, b, out=out)
-
-
-def _spread(function: Callable[..., Any], count: int) -> Callable[[Any], Any]:
-    """Return a function of one operand, or of the tuple of several."""
-    return function if count == 1 else lambda operands: function(*operands)
+    def arguments(self, length: int) -> list[Array]:
+        """Return what a plan's function takes beside the inputs, for a block of some length."""
+        if length == self.width:
+            return self.scalars + self.buffers
+        return self.scalars + [buffer[:length] for buffer in self.buffers]
 
 
 def run(graph: Graph, numbers: Sequence[float], pieces: Sequence[Sequence[Array]]) -> None:
     """Run a graph over pieces, each the list of its inputs there; the outputs change in place."""
-    state = graph.state
-    plan = state.get("plan")
-    if plan is None:
-        plan = state["plan"] = Plan(graph)
+    plan = _plan(graph)
     dtype = pieces[0][0].dtype
     blocks = list(cut(pieces, BLOCK // dtype.itemsize))
     width = max([block[0].size for block in blocks])
-    kept = state.setdefault(dtype, [])  # a list's pop and append are safe among threads
+    kept = graph.state.setdefault(dtype, [])  # a list's pop and append are safe among threads
     space = kept.pop() if kept else None
     if space is None or space.width < width:
         space = Workspace(graph, plan, width, dtype)
@@ -132,9 +140,8 @@ def run(graph: Graph, numbers: Sequence[float], pieces: Sequence[Sequence[Array]
         space.numbers[:] = numbers
     try:
         for block in blocks:
-            space.run(list(block), block[0].size)
+            plan.function(*block, *space.arguments(block[0].size))
     finally:
-        space.slots[: len(graph.inputs)] = [None] * len(graph.inputs)  # keep nobody's memory
         kept.append(space)
 
 
