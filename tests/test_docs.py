@@ -2,52 +2,27 @@
 
 Its links lead somewhere, and its pictures are what its scripts and pages draw.
 
-In a page, a block of ``python`` goes on where the one before ended. A block of ``text`` right after
-it is what it prints, with ``...`` for what differs from run to run. A block whose first line is
-``# from <file>`` quotes that file; a line ``...`` stands for what was left out.
+What a page's blocks are, and what they print, is `docs/printed.py`'s, which writes it down, too.
 """
 
-import doctest
 import re
 import runpy
 import textwrap
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-QUOTED = re.compile(r"# from (\S+)\n")
-
-
-@dataclass
-class Block:
-    """A fenced block of a page: its language, text and first line; whether it follows the last."""
-
-    language: str
-    text: str
-    line: int
-    adjacent: bool
-
-
-def blocks(page):
-    """Return the fenced blocks of a page."""
-    text, found, end = page.read_text("utf-8"), [], 0
-    for match in FENCE.finditer(text):
-        adjacent = not text[end : match.start()].strip()
-        line = text.count("\n", 0, match.start(2)) + 1
-        found.append(Block(match[1], match[2], line, adjacent))
-        end = match.end()
-    return found
+RUN = runpy.run_path(str(ROOT / "docs" / "printed.py"))
+FENCE, QUOTED, blocks, printed = (RUN[name] for name in ("FENCE", "QUOTED", "blocks", "printed"))
 
 
 def quotations():
     """Return every quotation as (page, line, file, text)."""
     for page in PAGES:
-        for block in blocks(page):
+        for block in blocks(page.read_text("utf-8")):
             match = QUOTED.match(block.text)
             if block.language == "python" and match:
                 yield page.name, block.line, match[1], block.text[match.end() :]
@@ -60,23 +35,9 @@ def name(value):
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")  # NumPy's, of a NaN
 @pytest.mark.parametrize("page", PAGES, ids=name)
-def test_its_code_runs_and_prints_what_it_shows(page, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    names = {"__name__": "docs"}
-    printed = None
-    for block in blocks(page):
-        if block.language == "python" and not QUOTED.match(block.text):
-            # Blank lines before the code: a traceback then has the line of the page.
-            code = compile("\n" * (block.line - 1) + block.text, str(page), "exec")
-            exec(code, names)
-            printed = capsys.readouterr().out
-        elif block.language == "text" and block.adjacent and printed is not None:
-            checker = doctest.OutputChecker()
-            same = checker.check_output(block.text, printed, doctest.ELLIPSIS)
-            assert same, f"{page.name}, line {block.line}: it prints\n{printed}"
-            printed = None
-        else:
-            printed = None
+def test_its_code_runs_and_prints_what_it_shows(page, tmp_path):
+    advice = f"what the code prints today is written down by: python docs/printed.py docs/{page.name}"
+    assert printed(page, tmp_path) == page.read_text("utf-8"), advice
     for picture in tmp_path.glob("*.svg"):  # the page shows the picture that it draws
         assert labels(picture) == labels(page.parent / picture.name)
 

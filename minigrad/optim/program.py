@@ -69,8 +69,9 @@ def _plain(formula: Formula, flat: Flat, spans: list[Span], names: tuple[str, ..
         theta = flat.vector[start:stop]
         states = [flat.states[name][start:stop] for name in names]
         new, *rest = formula(theta, g, *states)
+        inputs = {id(theta), *map(id, states)}  # which change before all results are stored
         changed = [
-            (name, value.copy() if any(value is x for x in (theta, *states)) else value)
+            (name, value.copy() if id(value) in inputs else value)
             for name, old, value in zip(names, states, rest, strict=False)
             if value is not old
         ]
