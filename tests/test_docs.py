@@ -36,7 +36,9 @@ def name(value):
 @pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")  # NumPy's, of a NaN
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_its_code_runs_and_prints_what_it_shows(page, tmp_path):
-    advice = f"what the code prints today is written down by: python docs/printed.py docs/{page.name}"
+    advice = (
+        f"what the code prints today is written down by: python docs/printed.py docs/{page.name}"
+    )
     assert printed(page, tmp_path) == page.read_text("utf-8"), advice
     for picture in tmp_path.glob("*.svg"):  # the page shows the picture that it draws
         assert labels(picture) == labels(page.parent / picture.name)
