@@ -140,7 +140,7 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="put the tables into this page")
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     arguments = parser.parse_args()
-    rounds = 3 if arguments.quick else 15
+    rounds = 3 if arguments.quick else 9
     sections: dict[str, Callable[[], str]] = {
         "updates machine": machine,
         "updates": lambda: adam(rounds),
