@@ -136,6 +136,41 @@ def test_every_thread_has_the_callers_errstate(monkeypatch):
     assert found == ["raise"] * 3
 
 
+FORK = """
+import faulthandler, os, warnings
+import numpy as np
+import minigrad as mg
+from minigrad import optim
+from minigrad.fuse import threads
+
+warnings.simplefilter("ignore")  # Python's own, of a fork while there are threads
+threads.SHARED = 1
+p = mg.tensor(np.ones(500_000, "float32"), requires_grad=True)
+optimizer = optim.Adam([p])
+def step():
+    p.grad = p.detach()
+    optimizer.step()
+    return float(p.detach().sum())
+step()
+child = os.fork()
+faulthandler.dump_traceback_later(20, exit=True)
+total = step()
+if child:
+    assert os.waitpid(child, 0)[1] == 0
+    print(total)
+os._exit(0 if total < 500_000 else 1)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_a_forked_process_has_threads_of_its_own():
+    environment = os.environ | {"OMP_NUM_THREADS": "3", "MINIGRAD_FAST": "0"}
+    done = subprocess.run(
+        [sys.executable, "-u", "-c", FORK], env=environment, capture_output=True, text=True
+    )
+    assert done.stdout == "499000.0625\n", done.stderr
+
+
 @cases
 def test_compiled_loop(row, dtype, options, numba):
     trace, inputs, expected = traced(row, dtype, options)
