@@ -28,6 +28,7 @@ def run(graph: Graph, numbers: Sequence[float], pieces: Sequence[Sequence[Array]
     if length < threads.SHARED or threads.count() == 1:
         machine.run(graph, numbers, pieces)
     else:
-        parts = [[x[cut] for x in piece] for piece in pieces for cut in threads.cuts(piece[0].size)]
+        cuts = threads.cuts([piece[0].size for piece in pieces])
+        parts = [[x[cut] for x in pieces[k]] for k, cut in cuts]
         threads.each(lambda part: machine.run(graph, numbers, [part]), parts)
     return True

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import TypeVar
@@ -18,6 +18,8 @@ from typing import TypeVar
 # spin for some 20 ms after a product of matrices.
 SHARED = 1 << 22
 SMALLEST = 1 << 17  # elements of a part; below, to hand it over costs more than to wait
+
+_LINE = 64  # elements that a part has a multiple of, so that the next starts at a line of the cache
 
 _pool: ThreadPoolExecutor | None = None
 _lock = threading.Lock()
@@ -34,17 +36,21 @@ def count() -> int:
     return os.cpu_count() or 1
 
 
-def cuts(size: int) -> list[slice]:
-    """Return slices that make up `size` elements, the first ones the largest.
+def cuts(sizes: Sequence[int]) -> list[tuple[int, slice]]:
+    """Cut pieces of the given sizes into parts: which piece, and where in it; large parts first.
 
     A thread takes the next when it is done with one. Large parts are few, and each end of one makes
     threads wait for the interpreter; small parts at the end let all of them finish together.
     """
-    threads, start, found = count(), 0, []
-    while start < size:
-        width = max((size - start) // (2 * threads), SMALLEST)
-        found.append(slice(start, min(start + width, size)))
-        start += width
+    shares, left, found = 2 * count(), sum(sizes), []
+    for k, size in enumerate(sizes):
+        start = 0
+        while start < size:
+            width = max(left // shares, SMALLEST)
+            stop = min(start + width - width % _LINE, size)
+            found.append((k, slice(start, stop)))
+            left -= stop - start
+            start = stop
     return found
 
 

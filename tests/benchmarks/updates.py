@@ -6,7 +6,7 @@ One vector of 10 M parameters, many small tensors, and every first-order method 
 it moves. Nothing but the step is timed; the gradients are there. Processes, medians and ratios are
 those of `run.py`.
 
-Needs: pip install ".[parity,fast]"
+Needs: pip install ".[parity,benchmark]"
 """
 
 from __future__ import annotations

@@ -45,6 +45,7 @@ def shared(monkeypatch):
     """Share every vector of 30 elements or more among three threads."""
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     monkeypatch.setattr(threads, "SMALLEST", 7)
+    monkeypatch.setattr(threads, "_LINE", 1)
     monkeypatch.setattr(threads, "SHARED", 30)
 
 
@@ -100,10 +101,15 @@ def test_threads_change_no_bit(row, monkeypatch):
 
 def test_threads_take_every_part_once(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    for size in (0, 1, threads.SMALLEST, 12_345_678):
-        cuts = threads.cuts(size)
-        assert [cut.start for cut in cuts] == [0, *[cut.stop for cut in cuts]][: len(cuts)]
-        assert sum(cut.stop - cut.start for cut in cuts) == size
+    for sizes in ([0], [1], [threads.SMALLEST], [12_345_678], [5_000_000, 3, 70_000, 6_000_001]):
+        cuts = threads.cuts(sizes)
+        for k, size in enumerate(sizes):
+            mine = [cut for piece, cut in cuts if piece == k]
+            assert [cut.start for cut in mine] == [0, *[cut.stop for cut in mine]][: len(mine)]
+            assert sum(cut.stop - cut.start for cut in mine) == size
+            assert all(cut.start % 64 == 0 for cut in mine)
+    assert [k for k, _ in cuts] == sorted(k for k, _ in cuts)
+    assert len(threads.cuts([1_000_000] * 100)) < 130  # of a piece that is no large share, one part
     taken, busy = [], threading.Barrier(3, timeout=10)
 
     def work(part):
