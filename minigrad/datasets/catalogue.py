@@ -23,6 +23,7 @@ _SPLIT: dict[str, Callable[..., tuple[Dataset, Dataset]]] = {
     "fashion-mnist": images.fashion_mnist,
 }
 
+#: The data sets that `load` knows by name.
 NAMES = (*_WHOLE, *_SPLIT)
 
 

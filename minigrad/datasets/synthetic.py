@@ -63,7 +63,7 @@ def xor(n: int = 1000, noise: float = 0.0, seed: int = 0) -> Dataset:
 
 
 def checkerboard(n: int = 1000, noise: float = 0.0, seed: int = 0, squares: int = 4) -> Dataset:
-    """Return points of the square [-1, 1]²; the class is the colour on a board of `squares`²."""
+    """Return points of the square [-1, 1]²; the class is the colour on a board `squares` wide."""
     if not isinstance(squares, int) or squares < 2:
         raise DatasetError(f"checkerboard: squares={squares!r}; legal is an integer from 2")
     return _squares("checkerboard", n, noise, seed, squares)

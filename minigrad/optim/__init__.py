@@ -54,6 +54,7 @@ from minigrad.optim.second_order import (
     TrustRegion,
 )
 
+#: Every optimizer by the name that the command line calls it.
 METHODS: dict[str, type[Optimizer]] = {
     "sgd": SGD,
     "momentum": Momentum,
