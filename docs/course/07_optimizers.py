@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minigrad as mg
-from minigrad import optim
+from minigrad import optim, viz
 
 # %% [markdown]
 # ## What is wrong with plain gradient descent
@@ -85,12 +85,10 @@ paths = {name: path(valley, [-9.0, 1.5], step, 60, lr=lr) for name, (step, lr) i
 
 fig, axes = plt.subplots(2, 2, figsize=(8, 4), sharex=True, sharey=True)
 across, down = np.meshgrid(np.linspace(-10, 3, 200), np.linspace(-2, 2, 200))
+heights = valley([across, down]) ** 0.25
 for ax, (name, points) in zip(axes.flat, paths.items(), strict=True):
-    ax.contour(
-        across, down, valley([across, down]) ** 0.25, levels=12, colors="#bbbbbb", linewidths=0.7
-    )
+    ax.contour(across, down, heights, levels=12, cmap="Greys", linewidths=0.7)
     ax.plot(*points.T, "o-", ms=2, lw=1)
-    ax.plot(0, 0, "k*")
     ax.set(title=f"{name}: f = {valley(points[-1]):.1e}", xlim=(-10, 3), ylim=(-2, 2))
     ax.grid(visible=False)
 plt.show()
@@ -126,18 +124,26 @@ apart = {name: abs(twins[name] - paths[name]).max() for name in twins}
 print({name: f"{value:.0e}" for name, value in apart.items()})
 
 # %% [markdown]
-# A race says little by itself, for each method has a learning rate, and the winner is often the
-# one that was tuned best. Here they were chosen by hand for this valley.
+# ## The race
 #
+# A race says little by itself, for each method has a learning rate, and the winner is often the
+# one that was tuned best. `viz.race` runs every method at each rate of one grid and keeps its
+# best run. Rosenbrock's valley is bent, so that no scale for each coordinate makes it round.
+
+# %%
+race = viz.race("rosenbrock", ["sgd", "momentum", "adam"])
+race
+
+# %% [markdown]
 # ## What must hold
 
 # %%
 assert max(apart.values()) < 1e-9
 assert valley(paths["momentum"][-1]) < 0.1 * valley(paths["gradient descent"][-1])
+assert race.runs["momentum"].rank < race.runs["sgd"].rank
 
 # %% [markdown]
 # ## Exercises
 #
-# 1. Raise gradient descent's rate from 0.038 to 0.041. What happens, and at which rate exactly
-#    does it begin? Chapter 9 has the answer for any function.
+# 1. At which rate exactly does gradient descent begin to diverge here? See chapter 9.
 # 2. Turn the valley by 45°. Which methods do not notice, and which lose their advantage, and why?
