@@ -100,6 +100,8 @@ class Public(SphinxDirective):
 def escape(app, what, name, obj, options, lines):
     """Keep the signs of mathematics in a docstring from being read as markup."""
     for i, line in enumerate(lines):
+        if line.lstrip().startswith((">>>", "...")):
+            continue  # Python, which is shown as it is
         parts = CODE.split(line)
         parts[::2] = [MARKUP.sub(lambda m: "\\" + m[0], part) for part in parts[::2]]
         lines[i] = "".join(parts)
