@@ -13,7 +13,8 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "builder"))
 # What is documented is this copy; the chapters are run in processes of their own.
 sys.path.insert(0, str(HERE.parent))
-os.environ["PYTHONPATH"] = str(HERE.parent)
+paths = [str(HERE.parent), os.environ.get("PYTHONPATH", "")]
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
 os.environ["MATPLOTLIBRC"] = str(HERE / "builder" / "matplotlibrc")
 os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # or a kernel complains of its own modules
 
