@@ -13,7 +13,9 @@ Docstrings are prose: their ``|λ|`` and ``a*b`` are no markup.
 import importlib
 import inspect
 import re
+import sys
 
+from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
 
 import minigrad
@@ -39,11 +41,28 @@ def home(value):
     return getattr(getattr(value, "forward", value), "__module__", "")
 
 
-def directive(value):
-    """Return the directive of autodoc that documents a value."""
+def entry(name, value):
+    """Return the lines of reStructuredText that document a public name."""
+    if within(value, ["numpy"]):
+        return [f".. py:data:: {name}", "", f"   NumPy's ``{name}``.", ""]
     if inspect.isclass(value):
-        return "autoexception" if issubclass(value, BaseException) else "autoclass"
-    return "autofunction" if callable(value) else "autodata"
+        kind = "autoexception" if issubclass(value, BaseException) else "autoclass"
+        options = ["   :members:", f"   :exclude-members: {', '.join(overridden(value))}"]
+        return [f".. {kind}:: {name}", *options, ""]
+    if callable(value):
+        signature = plain(value) if within(value, ["minigrad.ops"]) else ""
+        return [f".. autofunction:: {name}{signature}", ""]
+    return [f".. py:data:: {name}", "", *(f"   {line}" for line in comment(name, value)), ""]
+
+
+def comment(name, value):
+    """Return the comment (``#:``) above a variable, in whichever module it is written."""
+    for module in list(sys.modules.values()):
+        if module.__name__.startswith("minigrad.") and vars(module).get(name) is value:
+            found = ModuleAnalyzer.for_module(module.__name__).find_attr_docs()
+            if ("", name) in found:
+                return found["", name]
+    return []
 
 
 def within(value, modules):
@@ -54,7 +73,8 @@ def within(value, modules):
 def overridden(cls):
     """Return the members that a class in minigrad above this one has and explains already."""
     above = [base for base in cls.__mro__[1:] if within(base, ["minigrad"])]
-    known = {name for base in above for name in (*vars(base), *base.__annotations__)}
+    known = {name for base in above for name in vars(base)}
+    known |= {name for base in above for name in getattr(base, "__annotations__", ())}
     return sorted(name for name in vars(cls) if name in known and not name.startswith("_"))
 
 
@@ -81,19 +101,11 @@ class Public(SphinxDirective):
         if not found:
             raise self.error(f"{module.__name__} has no public names left, of {of}")
         done.update(f"{module.__name__}.{name}" for name in found)
+        listed = [name for name, value in found.items() if callable(value)]
         lines = [f".. currentmodule:: {module.__name__}", "", ".. autosummary::"]
-        lines += ["   :nosignatures:", "", *(f"   {name}" for name in found), ""]
+        lines += ["   :nosignatures:", "", *(f"   {name}" for name in listed), ""]
         for name, value in found.items():
-            if within(value, ["numpy"]):
-                lines += [f".. py:data:: {name}", "", f"   NumPy's ``{name}``.", ""]
-                continue
-            signature = plain(value) if within(value, ["minigrad.ops"]) else ""
-            lines.append(f".. {directive(value)}:: {name}{signature}")
-            if inspect.isclass(value):
-                lines += ["   :members:", f"   :exclude-members: {', '.join(overridden(value))}"]
-            elif not callable(value):
-                lines.append("   :no-value:")
-            lines.append("")
+            lines += entry(name, value)
         return self.parse_text_to_nodes("\n".join(lines))
 
 

@@ -22,7 +22,7 @@ everything, test = datasets.digits().split(test=0.4, seed=0)
 x, y = everything.x[:100], everything.y[:100].copy()
 y[::5] = (y[::5] + 1) % 10  # the wrong labels
 train = datasets.Dataset(x, y)
-EPOCHS = 80
+EPOCHS = 60
 
 
 def fit(layers, penalties=lambda model: [], **options):

@@ -22,7 +22,7 @@ from minigrad.viz.surfaces import SURFACES, Point, Surface, surface_of
 
 Factory = Callable[[list[Tensor], float], Optimizer]  # of the parameters and the learning rate
 
-# Two a decade: the same small budget for every method.
+#: Two a decade: the same small budget for every method.
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0)
 
 

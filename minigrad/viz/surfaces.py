@@ -142,6 +142,7 @@ _ALL = [
     ),
 ]
 
+#: The surfaces of a race, by name.
 SURFACES: dict[str, Surface] = {surface.name: surface for surface in _ALL}
 
 
