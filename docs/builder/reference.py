@@ -20,6 +20,9 @@ from sphinx.util.docutils import SphinxDirective
 
 import minigrad
 
+SHORT = {"mg": "minigrad"} | {
+    name: f"minigrad.{name}" for name in ("datasets", "nn", "optim", "training", "viz")
+}
 CODE = re.compile(r"(``.*?``|`[^`]+`)")
 MARKUP = re.compile(r"([|*\\])|(?<=\w)_(?=\W|$)")
 
@@ -109,13 +112,23 @@ class Public(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(lines))
 
 
+def reference(code):
+    """Make a name that begins as a user's does, `mg.grad`, lead to the whole name's entry."""
+    name = code.strip("`")
+    module, _, rest = name.partition(".")
+    if code.startswith("``") or module not in SHORT or not rest.replace(".", "").isidentifier():
+        return code
+    return f":py:obj:`{name} <{SHORT[module]}.{rest}>`"
+
+
 def escape(app, what, name, obj, options, lines):
-    """Keep the signs of mathematics in a docstring from being read as markup."""
+    """Keep the signs of mathematics in a docstring from being read as markup; link its names."""
     for i, line in enumerate(lines):
         if line.lstrip().startswith((">>>", "...")):
             continue  # Python, which is shown as it is
         parts = CODE.split(line)
         parts[::2] = [MARKUP.sub(lambda m: "\\" + m[0], part) for part in parts[::2]]
+        parts[1::2] = [reference(part) for part in parts[1::2]]
         lines[i] = "".join(parts)
 
 

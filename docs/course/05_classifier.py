@@ -87,7 +87,7 @@ print(f"loss {losses[0]:.3f} -> {losses[-1]:.3f}")
 # For each point of a grid, the model says how probable the second class is.
 
 # %%
-across, down = np.meshgrid(np.linspace(-1.6, 2.6, 150), np.linspace(-1.1, 1.6, 100))
+across, down = np.meshgrid(np.linspace(-1.5, 1.5, 150), np.linspace(-1.1, 1.1, 110))
 grid = mg.tensor(np.stack([across.ravel(), down.ravel()], axis=1), dtype=mg.float32)
 with mg.no_grad():
     p = mg.softmax(model(grid), axis=1)[:, 1].numpy().reshape(across.shape)
@@ -95,9 +95,9 @@ with mg.no_grad():
 fig, (left, right) = plt.subplots(1, 2, figsize=(8, 3), width_ratios=[1, 1.4])
 left.semilogy(losses)
 left.set(xlabel="step", title="loss")
-right.contourf(across, down, p, levels=20, cmap="PuOr_r", alpha=0.8)
+right.contourf(across, down, p, levels=20, cmap="coolwarm", alpha=0.5)
 right.contour(across, down, p, levels=[0.5], colors="black")
-right.scatter(*data.x.T, c=colors[data.y], s=6)
+right.scatter(*data.x.T, c=colors[data.y], s=10, edgecolors="white", linewidths=0.4)
 right.grid(visible=False)
 right.set_title("probability of the second class; the line is at one half")
 plt.show()
