@@ -10,12 +10,12 @@ from __future__ import annotations
 import html
 import json
 import math
-from dataclasses import asdict
+from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from minigrad.viz.graphs.data import Graph
+from minigrad.viz.graphs.data import Graph, Statistics
 from minigrad.viz.graphs.fold import members
 
 LARGE = 300  # operations; a larger graph's page has the numbers of very small arrays only
@@ -105,14 +105,15 @@ def data(graph: Graph) -> dict[str, Any]:
     return {
         "title": graph.title,
         "caption": graph.caption(),
-        "totals": asdict(totals),
-        "vertices": [_plain(asdict(v), small) for v in graph.vertices],
+        "totals": _plain(totals, small),
+        "vertices": [_plain(v, small) for v in graph.vertices],
         "edges": [[e.source, e.target, e.slot] for e in graph.edges],
         "boxes": [
-            {**asdict(box), "totals": asdict(graph.totals(inside[box.key]))} for box in graph.boxes
+            _plain(box, small) | {"totals": _plain(graph.totals(inside[box.key]), small)}
+            for box in graph.boxes
         ],
-        "memories": [asdict(memory) for memory in graph.memories],
-        "steps": [_plain(asdict(step), small) for step in graph.steps],
+        "memories": [_plain(memory, small) for memory in graph.memories],
+        "steps": [_plain(step, small) for step in graph.steps],
         "rules": graph.rules,
     }
 
@@ -125,21 +126,17 @@ def embedded(value: Any) -> str:
     return text
 
 
-_STATISTICS = {"shape", "min", "max", "numbers"}
-
-
 def _plain(value: Any, small: bool) -> Any:
-    """Return a record with numbers of seven digits, NaN and infinities as their names."""
-    if isinstance(value, dict):
-        found = {key: _plain(x, small) for key, x in value.items()}
-        if found.keys() >= _STATISTICS and not small and math.prod(found["shape"]) > FEW:
-            found["numbers"] = None
-        return found
-    if isinstance(value, (list, tuple)):
-        return [_plain(x, small) for x in value]
+    """Return a record as a dictionary: numbers in seven digits, NaN and infinities by name."""
     if isinstance(value, float):
         return float(f"{value:.7g}") if math.isfinite(value) else _NAMES[str(value)]
-    return value
+    if isinstance(value, (list, tuple)):
+        return [_plain(x, small) for x in value]
+    if not is_dataclass(value):
+        return value
+    if isinstance(value, Statistics) and not small and math.prod(value.shape) > FEW:
+        value = replace(value, numbers=None)
+    return {field.name: _plain(getattr(value, field.name), small) for field in fields(value)}
 
 
 _NAMES = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
