@@ -66,6 +66,21 @@ def test_vertices_and_edges_are_the_engines():
     assert len(graph.edges) == edges.total() + len(others)
 
 
+def test_a_gradient_made_with_create_graph_has_a_graph_of_its_own():
+    loss, params = network()
+    weight = params["0.weight"]
+    (gradient,) = mg.autograd.grad(loss, weight, create_graph=True)
+    graph = viz.graph(gradient, params)
+    nodes, _, edges = recorded(gradient)
+    operations = Counter(v.name for v in graph.vertices if v.kind == "operation")
+    assert operations == Counter(node.op.__name__ for node in nodes.values())
+    assert operations.total() > len(recorded(loss)[0])
+    assert {v.name for v in graph.vertices if v.kind == "parameter"} == set(params)
+    others = [v for v in graph.vertices if v.kind == "tensor"]
+    between = [e for e in graph.edges if e.source not in {v.key for v in others}]
+    assert len(between) == edges.total() + 1  # and the output's
+
+
 def test_edges_join_the_right_vertices():
     a = mg.tensor([1.0, 2.0], requires_grad=True)
     a.name = "a"

@@ -125,7 +125,8 @@ def html(what: Any, path: str | Path, *inputs: Any, **options: Any) -> Path:
 
     `what`, `inputs` and `options` are those of `graph`, or `what` is a Graph. The page pans, zooms,
     folds, searches, shows of an operation its values, gradient, derivative, what it keeps and its
-    line, and steps through the sweep backward with its numbers. Without ``show`` it has them all.
+    line, and steps through the sweep backward with its numbers. Without ``show`` it has them all;
+    of an optimizer's update, which nobody differentiates, no gradients.
 
     Raises FileNotFoundError if there is no such folder, otherwise as `graph`.
     """
@@ -134,7 +135,9 @@ def html(what: Any, path: str | Path, *inputs: Any, **options: Any) -> Path:
         raise ValueError(f"a page is saved as .html, not as {path.name!r}")
     if isinstance(what, Graph):
         return what.save(path)
-    return graph(what, *inputs, **{"show": FACTS, **options}).save(path)
+    update = isinstance(what, Optimizer)
+    show = [fact for fact in FACTS if not (update and fact == "gradients")]
+    return graph(what, *inputs, **{"show": show, **options}).save(path)
 
 
 def _run(

@@ -129,8 +129,9 @@ function paint() {
 
 export function fit() {
   const { clientWidth: w, clientHeight: h } = svg;
-  const k = Math.min(1.25, (w - 40) / placed.width, (h - 40) / placed.height);
-  const x = (w - placed.width * k) / 2, y = Math.max(20, (h - placed.height * k) / 2);
+  const room = h - 40; // the legend is below
+  const k = Math.min(1.25, (w - 40) / placed.width, (room - 30) / placed.height);
+  const x = (w - placed.width * k) / 2, y = Math.max(15, (room - placed.height * k) / 2);
   canvas.call(zooming.transform, zoomIdentity.translate(x, y).scale(k));
 }
 
