@@ -98,7 +98,7 @@ def tensors(optimizer: Optimizer) -> tuple[list[Tensor], list[tuple[str, Tensor]
                 if p.grad is not None:
                     flat.shaped(i, gradient)[...] = p.grad.data
             arrays = [flat.vector, gradient, *[flat.states[name] for name in states]]
-            inputs = [Tensor.of(array.copy()) for array in arrays]
+            inputs = [Tensor.of(array) for array in arrays]
             for name, x in zip(("theta", "g", *states), inputs, strict=True):
                 x.requires_grad = True
                 x.name = name
