@@ -102,7 +102,9 @@ def test_a_large_graph_makes_a_page_of_moderate_size():
         y = mg.sin(y) * 1.01 + y
     text = page(viz.graph(y, show=("values", "gradients")))
     assert len(text) < 8_000_000
-    assert {v["value"]["numbers"] for v in read(text)["vertices"]} == {None}
+    known = [v["value"] for v in read(text)["vertices"] if v["value"]]
+    assert len(known) > 1000
+    assert all(value["numbers"] is None for value in known)
 
 
 def test_saves_pages_only_as_pages(tmp_path):
