@@ -190,6 +190,31 @@ def test_minimize(method, device):
         equal(*found, tolerance=1e-6)
 
 
+NAMES_OF_MINIMIZE = sorted({*SOLVERS, "L-BFGS-B", *SECOND_ORDER} - {"lm", "stochastic-diagonal-lm"})
+
+
+@pytest.mark.parametrize("method", NAMES_OF_MINIMIZE)
+def test_minimize_of_two_tensors_by_every_name(method, device):
+    """With a callback, which is given what lives on the device; as on the CPU."""
+    squares = method in ("gauss-newton", "levenberg-marquardt", "hessian-free")
+
+    def f(a, b):
+        residuals = mg.concatenate([(a - 1).reshape(-1), 3 * (b * b - 2), 0.1 * (a.sum() * b)])
+        return residuals if squares else (residuals**2).sum() / 2
+
+    found = []
+    for where in ("cpu", device):
+        start = [mg.full((2, 2), 0.5, dtype="float64", device=where)]
+        start.append(mg.tensor([1.0, 2.0, 1.5], dtype="float64", device=where))
+        seen = []
+        few = {"maxiter": 20} if method == "derivative-free-cg" else {}  # it crawls here
+        result = optim.minimize(f, start, method=method, options=few, callback=seen.append)
+        assert {x.device for x in (*result.x, *result.jac, *seen[-1])} == {where}
+        found.append([np.asarray(result.fun), *(host(x.detach(), where) for x in result.x)])
+        assert result.success or few, result.message
+    equal(*found, tolerance=1e-6)
+
+
 def test_newton_meets_matrices_that_are_not_definite(device):
     """CuPy says nothing where NumPy raises."""
     for keywords in ({}, {"indefinite": "shift"}, {"line_search": "trust-region"}):
