@@ -7,6 +7,7 @@ import minigrad as mg
 from minigrad.backend import settings
 from tests.cuda.compare import host
 from tests.fake_cupy import modules
+from tests.fuse import host as cpp
 from tests.fuse import nvrtc
 
 
@@ -60,6 +61,23 @@ def test_the_kernel_of_sums_in_order_compiles(dtype, architecture, fake):
     module = mg.backend.get("cuda")
     text = module.IN_ORDER.format(type=module._TYPES[dtype])
     assert b"add_in_order" in nvrtc.compiled(text, architecture)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_text_of_sums_in_order_adds_as_numpy_does(dtype, fake, tmp_path):
+    """Run as C++: to the last bit what NumPy adds, and places that are not named stay."""
+    module = mg.backend.get("cuda")
+    text = module.IN_ORDER.format(type=module._TYPES[dtype])
+    (launch,) = cpp.compiled([text], "add_in_order", tmp_path)
+    rng = np.random.default_rng(0)
+    out, values = (rng.standard_normal(n).astype(dtype) for n in (9, 200))
+    values *= 10.0 ** rng.integers(-3, 3, 200)
+    places = rng.integers(1, 9, 200)
+    expected = out.copy()
+    np.add.at(expected, places, values)
+    order = np.argsort(places, kind="stable")
+    launch(4, 64, [out, places[order], order, values, np.int64(200)])
+    np.testing.assert_array_equal(out, expected)
 
 
 def test_switches_turn_at_once_and_turn_back(fake):

@@ -1,4 +1,7 @@
-"""One formula on every machine: NumPy whole, NumPy in blocks, Numba's loop, the CUDA text."""
+"""One formula on every machine: NumPy whole, NumPy in blocks, Numba's loop, the CUDA text.
+
+The text is read by the stand-in for CuPy, compiled by NVIDIA's compiler, and run as C++ on the CPU.
+"""
 
 import os
 import subprocess
@@ -13,7 +16,7 @@ from minigrad import fuse, optim
 from minigrad.fuse import blocks, loop, threads
 from tests.fake_cupy.arrays import ndarray
 from tests.fake_cupy.kernels import RawKernel
-from tests.fuse import nvrtc
+from tests.fuse import host, nvrtc
 from tests.optim.table import NAMES, ROWS
 
 NEEDS_NUMBA = "needs the extra fast: pip install minigrad[fast]"
@@ -205,6 +208,22 @@ def test_cuda_text_compiles(row, dtype, options):
         assert code.startswith(b"\x7fELF")
 
 
+@every_case[1]
+@every_case[2]
+def test_cuda_text_runs_as_cpp(dtype, options, tmp_path):
+    """With fewer threads than elements, so that the loop over them goes round."""
+    traces = [traced(row, dtype, options) for row in ROWS]
+    sources = [fuse.kernel_source(trace.graph, dtype) for trace, _, _ in traces]
+    functions = host.compiled(sources, "update", tmp_path)
+    for row, (trace, inputs, expected), launch in zip(ROWS, traces, functions, strict=True):
+        scalars = [inputs[0].dtype.type(x) for x in trace.numbers]
+        launch(2, 7, [*[inputs[k] for k in trace.graph.used], *scalars, np.int64(40)])
+        try:
+            same(inputs, expected)
+        except AssertionError as error:
+            raise AssertionError(row.name) from error
+
+
 def test_nvrtc_refuses_what_is_wrong():
     with pytest.raises(ValueError, match="undefined"):
         nvrtc.compiled('extern "C" __global__ void f(float* x) { x[0] = y; }', "sm_90")
@@ -221,8 +240,8 @@ class Every(optim.Optimizer):
         return theta - lr * (a + b) / (1 + c * c), mg.maximum(m, g) ** 2
 
 
-@pytest.mark.parametrize("machine", ["blocks", "loop", "kernel"])
-def test_every_operation(machine, numba):
+@pytest.mark.parametrize("machine", ["blocks", "loop", "kernel", "cpp"])
+def test_every_operation(machine, numba, tmp_path):
     rng = np.random.default_rng(0)
     theta, g, m = arrays = [rng.standard_normal(50) for _ in range(3)]
     g[:4] = np.nan, 0.0, -0.0, 1e3
@@ -237,6 +256,10 @@ def test_every_operation(machine, numba):
         loop.ready(trace.graph, 50, theta.dtype)
         assert loop.ready(trace.graph, 50, theta.dtype)
         loop.run(trace.graph, trace.numbers, [arrays])
+    elif machine == "cpp":
+        text = fuse.kernel_source(trace.graph, "float64")
+        (launch,) = host.compiled([text], "update", tmp_path)
+        launch(1, 64, [*arrays, *map(np.float64, trace.numbers), np.int64(50)])
     else:
         kernel = RawKernel(fuse.kernel_source(trace.graph, "float64"), "update", ("--fmad=false",))
         inputs = [ndarray._of(x, 0, None) for x in arrays]
