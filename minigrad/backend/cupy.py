@@ -209,9 +209,13 @@ def aligned(size: int, dtype: Any) -> Any:
 def scatter_add(array: Any, index: Any, values: Any) -> None:
     """Add `values` into ``array[index]`` in place; an index that occurs twice adds twice.
 
-    By atomic operations, in no order, unless `deterministic` is set.
+    By atomic operations, in no order, unless `deterministic` is set; float16 in float32.
     """
-    if settings.values["deterministic"] and array.dtype.name in _TYPES and array.size:
+    if array.dtype.char == "e":
+        total = array.astype("float32")
+        scatter_add(total, index, values)
+        array[...] = total
+    elif settings.values["deterministic"] and array.dtype.name in _TYPES and array.size:
         _add_in_order(array, index, values)
     else:
         cp.add.at(array, index, values)

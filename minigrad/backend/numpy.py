@@ -80,6 +80,10 @@ def scatter_add(array: Any, index: Any, values: Any) -> None:
     """Add `values` into ``array[index]`` in place; an index that occurs twice adds twice."""
     if _distinct(index):
         array[index] += values
+    elif array.dtype.char == "e":  # as in `sum`
+        total = array.astype("float32")
+        np.add.at(total, index, values)
+        array[...] = total
     else:
         np.add.at(array, index, values)
 

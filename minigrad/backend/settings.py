@@ -47,7 +47,6 @@ def deterministic(enabled: bool = True) -> Switch:
 
     On a GPU the gradients of an index and `mg.scatter_add` add by atomic operations, as they come,
     and floating sums depend on the order. With this each place adds in the order of the index, as
-    NumPy does (float32 and float64): more slowly, the more often an index is repeated. The CPU
-    always does.
+    NumPy does: more slowly, the more often an index is repeated. The CPU always does.
     """
     return Switch("deterministic", enabled)

@@ -123,6 +123,18 @@ def test_the_gradient_of_a_bias_counts_beyond_2048(device):
         assert host(weight.grad, where, "float16").tolist() == [[ROWS] * 3] * 2
 
 
+def test_what_meets_in_one_place_is_added_in_float32(device):
+    for where in ("cpu", device):
+        for switch in (False, True):
+            with mg.deterministic(switch):
+                x = mg.zeros(2, 3, dtype="float16", device=where, requires_grad=True)
+                x[np.arange(ROWS) % 2].sum().backward()
+                assert host(x.grad, where, "float16").tolist() == [[ROWS / 2] * 3] * 2
+                x.grad = None
+                x[np.zeros(ROWS, int)].sum().backward()
+                assert host(x.grad, where, "float16").tolist() == [[ROWS] * 3, [0] * 3]
+
+
 def test_products_of_three_axes_are_one_product(device, monkeypatch):
     """CuPy makes float32 copies of a batch of float16 matrices, and none of one matrix."""
     xp = mg.backend.get(device)
