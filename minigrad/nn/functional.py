@@ -352,17 +352,19 @@ def _unseen(
     """
     width = _check_classes(x, target, operation)
     rows, flat = _class_rows(x), target.reshape(-1)
-    xp, dtype = backend.of((flat,)), raw(x).dtype
+    xp, number = backend.of((flat,)), raw(x).dtype.type
     kept = flat != ignore_index
-    legal = (flat >= 0) & (flat < width)
-    safe = xp.where(legal & kept, flat, 0)
+    # Seen as unsigned, a negative class is a large one: one comparison finds both errors.
+    legal = flat.view(f"u{flat.dtype.itemsize}") < width
+    if 0 <= ignore_index < width:
+        legal &= kept
+    safe = xp.where(legal, flat, 0)
     every = losses(rows, safe, xp.arange(0, flat.size * width, width) + safe)
-    share = xp.where(kept, xp.where(legal, 1.0, math.nan), 0.0).astype(dtype)
+    share = xp.where(legal, number(1), xp.where(kept, number(math.nan), number(0)))
+    if reduction == "mean":
+        share /= xp.maximum(kept.sum(), 1)
     every = ops.where(kept, every, 0) * share
-    if reduction == "none":
-        return ops.reshape(every, target.shape)
-    total = ops.sum(every)
-    return total if reduction == "sum" else total / xp.maximum(kept.sum(), 1).astype(dtype)
+    return ops.reshape(every, target.shape) if reduction == "none" else ops.sum(every)
 
 
 def _smoothed(rows: Any, place: Any, smoothing: float) -> Any:
