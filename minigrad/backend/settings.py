@@ -37,7 +37,8 @@ def allow_tf32(enabled: bool = True) -> Switch:
 
     TF32 keeps float32's range and sums in float32, and rounds the factors to 10 bits (relative
     errors of 1e-3 in place of 1e-7). GPUs since Ampere have it; others, and the CPU, compute as
-    before. The default is off, unless the environment has ``CUPY_TF32=1``.
+    before, and so do batches of matrices, of which CuPy makes another call. The default is off,
+    unless the environment has ``CUPY_TF32=1``.
     """
     return Switch("tf32", enabled)
 

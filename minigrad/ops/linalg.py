@@ -86,8 +86,15 @@ def _rows(x: Any) -> Any:
     return x if x.ndim == 2 else x.reshape((-1, x.shape[-1]))
 
 
+def _times(g: Any, matrix: Any) -> Any:
+    """Return g @ matrix as one large product: of many small ones CuPy would make copies."""
+    if g.ndim < 3 or not g.size:
+        return g @ matrix
+    return (_rows(g) @ matrix).reshape((*g.shape[:-1], matrix.shape[1]))
+
+
 @bilinear(
-    lambda g, weight: g @ weight,
+    lambda g, weight: _times(g, weight),
     lambda g, x: (_rows(x).T @ _rows(g)).T,
     added=lambda g: _sum(_rows(g), axis=(0,), keepdims=False),
     shape_rule="the last size of x and of the weight must be equal, the bias as long as the weight",
@@ -95,10 +102,7 @@ def _rows(x: Any) -> Any:
 def _affine(xp: Backend, x: Array, weight: Array, bias: Array) -> Array:
     if weight.ndim != 2:
         raise ValueError("the weight is a matrix")
-    if x.ndim > 2 and x.size:  # one large product: of many, CuPy would make copies
-        out = xp.matmul(_rows(x), weight.T).reshape((*x.shape[:-1], weight.shape[0]))
-    else:
-        out = xp.matmul(x, weight.T)
+    out = _times(x, weight.T)
     if isinstance(bias, (int, float)):
         return out + bias if bias else out
     if out.dtype != bias.dtype:

@@ -135,17 +135,20 @@ def test_what_meets_in_one_place_is_added_in_float32(device):
                 assert host(x.grad, where, "float16").tolist() == [[ROWS] * 3, [0] * 3]
 
 
-def test_products_of_three_axes_are_one_product(device, monkeypatch):
+def test_products_of_three_axes_are_one_product(fake, monkeypatch):
     """CuPy makes float32 copies of a batch of float16 matrices, and none of one matrix."""
-    xp = mg.backend.get(device)
-    product, seen = xp.matmul, []
-    monkeypatch.setattr(xp, "matmul", lambda a, b: seen.append(a.ndim) or product(a, b))
-    x = mg.tensor(numbers()[:24].reshape(2, 3, 4, 16), device=device)
-    weight = mg.tensor(numbers()[:5], device=device)
-    out = mg.affine(x, weight, mg.zeros(5, dtype="float16", device=device))
-    assert (seen, out.shape) == ([2], (2, 3, 4, 5))
+    array, seen = type(mg.zeros(1, device="cuda").data), []
+    product = array.__matmul__
+    monkeypatch.setattr(array, "__matmul__", lambda a, b: seen.append((a, b)) or product(a, b))
+    x = mg.tensor(numbers()[:24].reshape(2, 3, 4, 16), device="cuda", requires_grad=True)
+    weight = mg.tensor(numbers()[:5], device="cuda", requires_grad=True)
+    out = mg.affine(x, weight, mg.zeros(5, dtype="float16", device="cuda"))
+    assert out.shape == (2, 3, 4, 5)
     expected = numbers()[:24].astype("float64") @ numbers()[:5].T
-    np.testing.assert_allclose(host(out, device).reshape(24, 5), expected, rtol=2e-3)
+    np.testing.assert_allclose(host(out, "cuda:0").reshape(24, 5), expected, rtol=2e-3)
+    out.sum().backward()
+    assert [a.ndim for pair in seen for a in pair] == [2] * 6
+    assert (x.grad.shape, weight.grad.shape) == (x.shape, weight.shape)
 
 
 def test_a_network_in_float16_of_parameters_in_float32(device):

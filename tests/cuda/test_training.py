@@ -51,6 +51,20 @@ def test_fit_takes_the_course_of_the_cpu(device):
         np.testing.assert_allclose(other[name], history[name], atol=1e-4)
 
 
+def test_digits_are_learnt_to_the_cpus_accuracy(device):
+    found = []
+    for where in ("cpu", device):
+        mg.manual_seed(0)
+        network = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10)).to(where)
+        history = training.fit(
+            network, nn.CrossEntropyLoss(), optim.Adam(network.parameters(), lr=0.01),
+            *datasets.digits().split(test=0.2, seed=0), epochs=5, seed=0, progress=False,
+        )  # fmt: skip
+        found.append(history["test_accuracy"][-1])
+    assert found[0] > 0.9
+    assert found[1] == pytest.approx(found[0], abs=0.01)
+
+
 class Waits(training.Callback):
     """How often the host waited, and copied to the device, in each step."""
 

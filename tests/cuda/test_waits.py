@@ -5,6 +5,7 @@ GPU. The counts of the second-order methods are those of the table in docs/backe
 """
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from tests.cuda.test_training import data, fitted
 from tests.fake_cupy import counts
 from tests.optim.table import NAMES, ROWS
 
-PAGE = Path(__file__).parents[2] / "docs/backends-and-devices.md"
+DOCS = Path(__file__).parents[2] / "docs"
 F = nn.functional
 CLIPS = {
     "none": lambda ps: None,
@@ -110,6 +111,24 @@ def test_an_update_is_one_kernel(fake):
         assert counts["launches"] - before == launches
 
 
+def test_a_step_launches_no_more_than_the_page_says(fake):
+    """The networks are those of tests/benchmarks/steps.py."""
+    text = (DOCS / "performance.md").read_text("utf-8")
+    said = re.search(r"(\d+) calls of CuPy for the tiny network and (\d+) for the medium", text)
+    for sizes, most in (((64, 32, 10), said[1]), ((784, 512, 256, 10), said[2])):
+        layers = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.ReLU())]
+        model = nn.Sequential(*layers[:-1]).to("cuda")
+        optimizer = optim.Adam(model.parameters())
+        x = mg.randn(32, sizes[0], device="cuda")
+        y = mg.tensor(np.arange(32) % sizes[-1], device="cuda")
+        for _ in range(2):
+            before = counts["launches"]
+            model.zero_grad()
+            nn.CrossEntropyLoss()(model(x), y).backward()
+            optimizer.step()
+        assert int(most) * 0.7 < counts["launches"] - before <= int(most)
+
+
 def test_what_fit_reads_does_not_grow_with_the_steps(fake):
     """Once an epoch: the sums of loss and accuracy; with early stopping the weights too."""
 
@@ -130,7 +149,9 @@ def test_what_fit_reads_does_not_grow_with_the_steps(fake):
 
 
 def test_second_order_methods_wait_as_the_page_says(fake):
-    text = PAGE.read_text("utf-8").partition("waits of an iteration")[2]
+    text = (
+        (DOCS / "backends-and-devices.md").read_text("utf-8").partition("waits of an iteration")[2]
+    )
     rows = re.findall(r"^\| `([\w-]+)` \|.* (\d+) \|$", text, re.MULTILINE)
     said = {name: int(most) for name, most in rows}
     methods = {n for n, m in optim.METHODS.items() if issubclass(m, optim.SecondOrder)}
