@@ -129,6 +129,23 @@ def test_memory_that_was_never_written_to_shows(cp):
         assert all(np.isnan(number) for number in made.tolist())
 
 
+def test_a_stream_does_its_work_as_late_as_it_may(cp):
+    stream, page = cp.cuda.Stream(non_blocking=True), np.ones(2)
+    first, second = cp.empty(2), cp.empty(2)
+    first.set(page, stream)
+    arrival = stream.record()
+    second.set(page, stream)
+    assert not arrival.done
+    assert np.isnan(first.sum().item())  # who does not wait for the arrival sees nothing
+    page[0] = 5  # and who writes where a copy comes from changes it
+    cp.cuda.get_current_stream().wait_event(arrival)
+    assert arrival.done
+    assert first.tolist() == [5, 1]
+    assert np.isnan(second.sum().item())
+    stream.synchronize()
+    assert second.tolist() == [5, 1]
+
+
 def test_launches_are_counted(cp):
     x = cp.ones((3, 4))
     for launch in (

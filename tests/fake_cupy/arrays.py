@@ -157,7 +157,10 @@ class ndarray:  # noqa: N801  (CuPy's name)
         if (arr.dtype, arr.shape) != (self.dtype, self.shape):
             raise TypeError(f"{arr.dtype} {arr.shape} cannot be set to {self.dtype} {self.shape}")
         counts["to device"] += 1
-        self._array[...] = arr
+        if stream is None:
+            self._array[...] = arr
+        else:
+            stream.do(lambda: np.copyto(self._array, arr))
 
     def item(self):
         return self.get().item()

@@ -69,13 +69,17 @@ runtime = types.SimpleNamespace(
 
 
 class Stream:
-    """A stream: everything is done at once, in the order in which it is asked for."""
+    """A stream. The one that computes does all at once; any other does its work as late as it may.
+
+    So who reads what a copy has not brought yet reads what was there before, and who changes the
+    memory that a copy comes from changes the copy.
+    """
 
     entered = 0
 
     def __init__(self, null=False, non_blocking=False, ptds=False, priority=None):
         self.ptr = 0 if null else id(self)
-        self.events = []
+        self.work = []
 
     def __enter__(self):
         Stream.entered += 1
@@ -84,8 +88,23 @@ class Stream:
     def __exit__(self, *exception):
         Stream.entered -= 1
 
+    def do(self, work):
+        """Do a piece of work, now or later; what is later is done once."""
+        if self.ptr:
+            self.work.append(work)
+        else:
+            work()
+
+    def finish(self, count):
+        """Do the first pieces of work, as many as are asked for."""
+        while count and self.work:
+            self.work.pop(0)()
+            count -= 1
+
     def wait_event(self, event):
-        assert event.recorded, "an event that nobody recorded"
+        assert event.stream is not None, "an event that nobody recorded"
+        if not self.ptr:
+            event.finish()
 
     def record(self, event=None):
         event = event or Event()
@@ -94,21 +113,31 @@ class Stream:
 
     def synchronize(self):
         waited()
+        self.finish(len(self.work))
 
 
 class Event:
     """A mark in a stream."""
 
-    done = True
-
     def __init__(self, block=False, disable_timing=False, interprocess=False):
-        self.recorded = False
+        self.stream, self.last = None, None
 
     def record(self, stream=None):
-        self.recorded = True
+        self.stream = stream or Stream(null=True)
+        self.last = self.stream.work[-1] if self.stream.work else None
+
+    @property
+    def done(self):
+        return self.last not in self.stream.work
+
+    def finish(self):
+        """Do all that was to be done before the mark."""
+        if not self.done:
+            self.stream.finish(self.stream.work.index(self.last) + 1)
 
     def synchronize(self):
         waited()
+        self.finish()
 
 
 class Generator:
