@@ -159,9 +159,11 @@ def main() -> None:
     for job in JOBS:
         run(job, options, LIMIT - (time.monotonic() - begin), figures)
         text = "\n\n".join(report(figures))
-        if given.write:  # after each job, so that nothing is lost if this is stopped
-            write(given.write, "gpu", text)
+        if given.write and "machine" in figures.values:
+            write(given.write, "gpu", text)  # after each job, so that nothing is lost
     print(text)
+    if "machine" not in figures.values:
+        sys.exit("no GPU was measured, and nothing written")
 
 
 if __name__ == "__main__":
