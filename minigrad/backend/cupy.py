@@ -285,7 +285,10 @@ def sum_of_squares(vector: Any) -> float:
 
 
 def erf(array: Any) -> Any:
-    """Return the error function, elementwise."""
+    """Return the error function, elementwise, in the array's dtype (float64 of integers)."""
     from cupyx.scipy import special
 
-    return special.erf(array)
+    dtype = array.dtype if array.dtype.kind == "f" else np.dtype("float64")
+    if dtype.char == "e":  # of which CuPy makes float64
+        return special.erf(array.astype("float32")).astype(dtype)
+    return special.erf(array.astype(dtype, copy=False))

@@ -19,6 +19,35 @@ def test_names_are_those_of_cupy():
             assert there == described, f"{namespace}.{name}"
 
 
+def test_dtypes_of_elementwise_functions_are_numpys():
+    """As the stand-in computes with NumPy's: of one dtype, each function gives the same in both."""
+    cupy = pytest.importorskip("cupy", reason="CuPy is not installed: pip install cupy-cuda13x")
+    from cupyx.scipy import special
+
+    def given(types, dtypes):
+        for inputs, out in (loop.split("->") for loop in types if "E" not in loop):
+            if all(np.can_cast(a, b) for a, b in zip(dtypes, map(np.dtype, inputs), strict=True)):
+                return np.dtype(out)
+        return None
+
+    known = json.loads(record.FILE.read_text())["names"]["cupy"]
+    compared = 0
+    for name in [name for name, described in known.items() if described == "ufunc"]:
+        ours = getattr(np, name, None)
+        if not isinstance(ours, np.ufunc) or ours.nout > 1:
+            continue
+        for char in "?bBhHiIlLefd":
+            dtypes = (np.dtype(char),) * ours.nin
+            try:
+                expected = ours.resolve_dtypes((*dtypes, None))[-1]
+            except TypeError:
+                continue
+            assert given(getattr(cupy, name).types, dtypes) == expected, (name, char)
+            compared += 1
+    assert compared > 500
+    assert given(special.erf.types, (np.dtype("e"),)) == "float64"  # which NumPy does not have
+
+
 def test_private_names_that_are_used_are_there():
     """CuPy has no public name for TF32 but an environment variable, read once."""
     pytest.importorskip("cupy", reason="CuPy is not installed: pip install cupy-cuda13x")

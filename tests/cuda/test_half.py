@@ -113,6 +113,25 @@ def test_derivatives_are_those_of_float32(name, device):
             np.testing.assert_allclose(a.astype("float32"), b, rtol=0, atol=1e-2 * scale + 1e-6)
 
 
+ACTIVATIONS = [
+    F.relu, F.leaky_relu, F.elu, F.selu, F.gelu, F.softplus, F.silu, F.tanh, F.sigmoid,
+    F.lecun_tanh, F.softmax, F.dropout, lambda x: F.gelu(x, approximate="tanh"),
+    lambda x: F.prelu(x, x[:1, 0].detach()), mg.exp, mg.sin, abs, lambda x: x**3, lambda x: 2 / x,
+    lambda x: mg.clip(x, 0.2, 0.5), lambda x: mg.where(x > 0.3, x, 0), lambda x: x.max(0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("function", ACTIVATIONS)
+def test_elementwise_functions_stay_in_float16(function, device):
+    for where in ("cpu", device):
+        x = mg.tensor(numbers()[:8] + 0.1, device=where).detach().requires_grad_()
+        out = function(x)
+        (g,) = mg.autograd.grad(out.sum(), x, create_graph=True)
+        (h,) = mg.autograd.grad((g * x).sum(), x)
+        for z in (out.detach(), g.detach(), h):
+            assert np.isfinite(host(z, where, "float16")).all()
+
+
 def test_the_gradient_of_a_bias_counts_beyond_2048(device):
     for where in ("cpu", device):
         x = mg.ones(ROWS, 3, dtype="float16", device=where)

@@ -47,6 +47,7 @@ OURS = {
         "Device": cuda.Device, "Stream": cuda.Stream, "Event": cuda.Event, "runtime": cuda.runtime,
         "get_current_stream": lambda: cuda.Stream(null=True),
     },
+    "cupyx.scipy.special": {"erf": functions.erf},
     "cupyx": {
         "scatter_add": functions.scatter_add, "allow_synchronize": allow_synchronize,
         "DeviceSynchronized": DeviceSynchronized,
