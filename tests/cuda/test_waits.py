@@ -98,17 +98,30 @@ def test_losses(loss, device):
     run_steps(device, optim.Adam, loss=loss)
 
 
-def test_an_update_is_one_kernel(fake):
-    """However many the parameters: their gradients are joined by one more."""
-    for shapes, launches in (([(1000,)], 1), ([(30, 20), (20,), (20, 10), ()] * 100, 2)):
-        params = [mg.ones(*shape, device="cuda", requires_grad=True) for shape in shapes]
+LARGE = (2049, 2048)
+SHAPES = {
+    "one": ([(1000,)], 1),
+    "many": ([(30, 20), (20,), (20, 10), ()] * 100, 2),  # their gradients are joined by one more
+    "large": ([LARGE, (3,), LARGE], 3),  # which are not copied, and are kernels of their own
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_an_update_is_one_kernel(name, fake):
+    shapes, launches = SHAPES[name]
+    found = []
+    for where in ("cpu", "cuda"):
+        params = [mg.ones(*shape, device=where, requires_grad=True) for shape in shapes]
         optimizer = optim.Adam(params)
-        for p in params:
-            p.grad = mg.ones_like(p)
+        for i, p in enumerate(params):
+            p.grad = mg.full(p.shape, 0.1 * i - 0.05, device=where)
         optimizer.step()  # the first gives the state memory
         before = counts["launches"]
         optimizer.step()
-        assert counts["launches"] - before == launches
+        assert where == "cpu" or counts["launches"] - before == launches
+        found.append([p.numpy() for p in params])
+    for here, there in zip(*found, strict=True):
+        np.testing.assert_allclose(there, here, rtol=1e-6)
 
 
 def test_a_step_launches_no_more_than_the_page_says(fake):
