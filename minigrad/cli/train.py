@@ -102,6 +102,14 @@ def _check(options: dict[str, Any]) -> None:
                 f"--{key.replace('_', '-')}: {options['optimizer']} has none; legal with "
                 f"{', '.join(having)}; try --optimizer {having[0]}"
             )
+    fixed = method.without.get("lr")
+    scheduled = options["schedule"] != "constant"
+    if fixed and (options["lr"] is not None or scheduled):
+        flag = "--schedule" if options["lr"] is None else "--lr"
+        raise UsageError(
+            f"{flag}: {options['optimizer']} has no learning rate, as {fixed}; legal with methods "
+            f"that have one; try without {flag}, or --optimizer gauss-newton"
+        )
     if options["clip"] is not None and method.needs_closure:
         raise UsageError(
             f"--clip: {options['optimizer']} takes its gradients itself, and its step rule keeps "

@@ -51,6 +51,7 @@ class Optimizer:
 
     needs_closure: ClassVar[bool] = False  # whether `step` must be given a closure
     needs_outputs: ClassVar[bool] = False  # whether that must return the pair of loss and outputs
+    without: ClassVar[dict[str, str]] = {}  # shared hyperparameters that have no effect, and why
     update: ClassVar[Callable[..., Any]]
     state_names: ClassVar[tuple[str, ...]] = ()
     clock_names: ClassVar[tuple[str, ...]] = ()

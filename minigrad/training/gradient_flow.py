@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from minigrad import backend
-from minigrad.backend import Array
-from minigrad.tensor import Tensor
 from minigrad.training.callback import Callback
+from minigrad.training.probe import Probe
 
 if TYPE_CHECKING:
     from minigrad.training.loop import Loop
@@ -45,77 +42,23 @@ class GradientFlow(Callback):
         self.exploding = exploding
         self.rows: list[dict[str, Any]] = []
         self.verdicts: dict[str, str] = {}
-        self._layers: dict[str, list[Tensor]] = {}
-        self._removers: list[Callable[[], None]] = []
-        self._before: dict[str, list[Array]] | None = None  # parameters, while a step is measured
-        self._squares: dict[tuple[str, str], Array] = {}  # on the device, until all are read
+        self._probe: Probe | None = None
 
     def on_train_begin(self, loop: Loop) -> None:
         """Listen at the layers."""
-        self._layers = {}
-        for name, parameter in loop.model.named_parameters():
-            self._layers.setdefault(name.rpartition(".")[0], []).append(parameter)
-        for name, module in loop.model.named_modules():
-            if name in self._layers:
-                self._removers.append(module.register_forward_hook(self._hook(name)))
+        self._probe = Probe(loop.model)
         self._prepare(loop)
 
     def _prepare(self, loop: Loop) -> None:
-        """Note the parameters, if the next step is to be measured."""
-        self._before = None
-        if loop.step % self.every == 0:
-            self._squares = {}
-            self._before = {
-                name: [p.data.copy() for p in parameters]
-                for name, parameters in self._layers.items()
-            }
-
-    def _hook(self, layer: str) -> Callable[..., None]:
-        def hook(module: Any, inputs: Any, output: Any) -> None:
-            if self._before is None or not isinstance(output, Tensor) or not output.requires_grad:
-                return
-            self._add(layer, "activation", output.data)
-            output.register_hook(lambda gradient: self._add(layer, "signal", gradient.data))
-
-        return hook
-
-    def _add(self, layer: str, kind: str, array: Array) -> None:
-        key = (layer, kind)
-        self._squares[key] = self._squares.get(key, 0.0) + _square(array)
-
-    def _read(self) -> dict[tuple[str, str], float]:
-        """Return the sums of squares as numbers; of each device all at once."""
-        found: dict[tuple[str, str], float] = {}
-        devices: dict[str, list[tuple[str, str]]] = {}
-        for key, square in self._squares.items():
-            devices.setdefault(backend.device_of(square), []).append(key)
-        for keys in devices.values():
-            squares = [self._squares[key] for key in keys]
-            xp = backend.of(squares)
-            numbers = xp.to_host(xp.stack(squares)).tolist()
-            found.update(zip(keys, numbers, strict=True))
-        return found
+        """Begin to measure, if the next step is due."""
+        if self._probe is not None and loop.step % self.every == 0:
+            self._probe.begin()
 
     def on_step_end(self, loop: Loop) -> None:
         """Measure the parameters and judge."""
-        if self._before is not None:
-            for layer, parameters in self._layers.items():
-                for parameter, before in zip(parameters, self._before[layer], strict=True):
-                    if parameter.grad is not None:
-                        self._add(layer, "gradient", parameter.grad.data)
-                    self._add(layer, "update", parameter.data - before)
-                    self._add(layer, "size", before)
-            squares = self._read()
-            self._judge(loop, [self._row(loop.step, layer, squares) for layer in self._layers])
+        if self._probe is not None and self._probe.begun:
+            self._judge(loop, [_row(loop.step, measured) for measured in self._probe.end()])
         self._prepare(loop)
-
-    def _row(self, step: int, layer: str, squares: dict[tuple[str, str], float]) -> dict[str, Any]:
-        kinds = ("activation", "signal", "gradient", "update", "size")
-        norms = {k: math.sqrt(squares[layer, k]) for k in kinds if (layer, k) in squares}
-        size = norms.pop("size", 0.0)
-        if size and "update" in norms:
-            norms["ratio"] = norms["update"] / size
-        return {"step": step, "layer": layer, **norms}
 
     def _judge(self, loop: Loop, rows: list[dict[str, Any]]) -> None:
         self.rows += rows
@@ -159,15 +102,26 @@ class GradientFlow(Callback):
             lines.append(" ".join([f"{row['layer']:{width}}", *numbers, verdict]).rstrip())
         return "\n".join(lines)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return what was measured and found so far."""
+        return {"rows": self.rows, "verdicts": self.verdicts}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        self.rows = state["rows"]
+        self.verdicts = state["verdicts"]
+
     def close(self) -> None:
         """Stop listening."""
-        for remove in self._removers:
-            remove()
-        self._removers = []
-        self._before = None
+        if self._probe is not None:
+            self._probe.close()
+            self._probe = None
 
 
-def _square(array: Array) -> Array:
-    """Return the sum of squares, in float64 so that it cannot overflow before the norm does."""
-    flat = array.astype("float64").reshape(-1)
-    return backend.of((flat,)).dot(flat, flat)
+def _row(step: int, measured: dict[str, Any]) -> dict[str, Any]:
+    """Return a row of `rows`: the sizes of the parameters become ratios."""
+    row = {"step": step, **measured}
+    size = row.pop("size", 0.0)
+    if size and "update" in row:
+        row["ratio"] = row["update"] / size
+    return row

@@ -38,6 +38,8 @@ WRONG = {
     "train --lr nan": ["'nan' given", "a finite number > 0"],
     "train --lr inf": ["'inf' given", "a finite number > 0"],
     "train --lr 1e-3x": ["'1e-3x' given"],
+    "train --optimizer levenberg-marquardt --lr 0.1": ["no learning rate", "try without --lr"],
+    "train --optimizer hessian-free --schedule step": ["no learning rate", "without --schedule"],
     "train --momentum 1": ["'1' given", "a number ≥ 0 and < 1", "try 0.9"],
     "train --momentum 0.9": ["adam has none", "legal with sgd, momentum", "--optimizer sgd"],
     "train --weight-decay=-1": ["'-1' given", "a finite number ≥ 0"],

@@ -155,10 +155,12 @@ def choices():
     """Return lines of options in which every name of every option occurs."""
     named = {"--optimizer": list(optim.METHODS), "--activation": list(ACTIVATIONS),
              "--init": list(INITS), "--schedule": list(SCHEDULES)}  # fmt: skip
-    lines = [
-        " ".join(f"{flag} {names[i % len(names)]}" for flag, names in named.items())
-        for i in range(max(map(len, named.values())))
-    ]
+    lines = []
+    for i in range(max(map(len, named.values()))):
+        chosen = {flag: names[i % len(names)] for flag, names in named.items()}
+        if "lr" in optim.METHODS[chosen["--optimizer"]].without:
+            del chosen["--schedule"]
+        lines.append(" ".join(f"{flag} {name}" for flag, name in chosen.items()))
     return [
         *lines,
         "--layer-norm --l1 0.001 --l2 0 --clip 0.1 --early-stopping",

@@ -79,9 +79,11 @@ def test_derivative_free_cg_by_hand():
 @pytest.mark.parametrize("rule", ["strong-wolfe", "armijo", "nonmonotone"])
 @pytest.mark.parametrize("name", GRADIENT_ONLY)
 def test_finds_the_minimum_of_a_logistic_regression(name, rule, dtype):
+    method = optim.METHODS[name]
+    keywords = {} if "line_search" in method.without else {"line_search": rule}
     x, y = logistic(dtype)
     p = leaf(np.zeros(5), dtype)
-    optimizer = optim.METHODS[name]([p], line_search=rule, max_iter=100)
+    optimizer = method([p], max_iter=100, **keywords)
     for _ in range(3):
         optimizer.step(lambda: (mg.softplus(x @ p) - y * (x @ p)).mean())
     assert p.dtype == dtype
@@ -239,11 +241,32 @@ def test_what_else_is_refused(name):
         method([{"params": [p]}, {"params": [q]}])
     with pytest.raises(ValueError, match="float64 on cpu and float32 on cpu"):
         method([p, leaf([1.0], np.float32)])
-    with pytest.raises(optim.HyperparameterError, match=r"line_search='wolfe'.*try"):
+    with pytest.raises(optim.HyperparameterError, match=r"line_search(='wolfe'.*try| has no ef)"):
         method([p], line_search="wolfe")
     for keywords in ({"lr": -1.0}, {"max_iter": 0}, {"freeze_random": 1}, {"momentum": 0.9}):
         with pytest.raises(optim.HyperparameterError, match=next(iter(keywords))):
             method([p], **keywords)
+
+
+@pytest.mark.parametrize(
+    ("method", "keywords"),
+    [
+        (optim.LevenbergMarquardt, {"lr": 1.0}),  # the default, but given
+        (optim.LevenbergMarquardt, {"line_search": "armijo"}),
+        (optim.HessianFree, {"lr": 0.1}),
+        (optim.DerivativeFreeCG, {"line_search": "armijo"}),
+        (optim.Newton, {"lr": 0.1, "line_search": "trust-region"}),
+        (optim.Newton, {"floor": 0.1, "line_search": "trust-region"}),
+        (optim.Newton, {"indefinite": "shift", "line_search": "trust-region"}),
+        (optim.NewtonCG, {"lr": 0.1, "line_search": optim.TrustRegion(radius=2.0)}),
+    ],
+    ids=str,
+)
+def test_what_would_have_no_effect_is_refused(method, keywords):
+    name, p = next(iter(keywords)), leaf([1.0, 2.0])
+    for arguments in ([[p], keywords], [[{"params": [p], **keywords}], {}]):
+        with pytest.raises(optim.HyperparameterError, match=f"{name}.* has no effect.*leave it"):
+            method(arguments[0], **arguments[1])
 
 
 BAD = [

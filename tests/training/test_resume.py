@@ -45,22 +45,25 @@ def untimed(rows):
 
 
 def result(folder):
-    """Return the final weights' file, the lines of metrics and the table, without times."""
+    """Return the final weights' file, the metrics, the table's length and the gradient flow."""
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     table = folder.with_name(folder.name + ".csv").read_text().splitlines()
-    return (folder / "model.safetensors").read_bytes(), untimed(lines), len(table)
+    flow = json.loads(folder.with_name(folder.name + ".flow.json").read_text())
+    return (folder / "model.safetensors").read_bytes(), untimed(lines), len(table), flow
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run") / "whole"
     assert finish(start(folder))
-    weights, lines, rows = result(folder)
+    weights, lines, rows, flow = result(folder)
     epochs = [row["epoch"] for row in lines if "epoch" in row]
     assert epochs == list(range(1, rows))
     assert 3 <= len(epochs) < 9  # it stops early, so that this too is resumed
     assert [row["step"] for row in lines if "epoch" not in row] == [*range(1, 11 * len(epochs) + 1)]
-    return weights, lines, rows
+    steps = sorted({row["step"] for row in flow[0]})
+    assert steps == list(range(1, 11 * len(epochs) + 1, 4))
+    return weights, lines, rows, flow
 
 
 # Each is the next life of the same run: what kills it, counted from its start.
@@ -150,7 +153,8 @@ def test_every_optimizer_resumes(tmp_path):
         def run(epochs, resume=False, name=name, method=method):
             mg.manual_seed(0)
             model = nn.Sequential(nn.Linear(64, 8), nn.BatchNorm(8), nn.Dropout(), nn.Linear(8, 10))
-            optimizer = method(model.parameters(), lr=0.01)
+            rate = {} if "lr" in method.without else {"lr": 0.01}
+            optimizer = method(model.parameters(), **rate)
             training.fit(
                 model,
                 nn.CrossEntropyLoss(),

@@ -96,11 +96,13 @@ class DerivativeFreeCG(SecondOrder):
     gradients for nonlinear equations: Waziri and Sabi'u 2015, after Li and Fukushima 1999), written
     from the formulas above. For an f that is not convex nothing is proved, and the loss may rise.
 
-    The step is the projection's; ``line_search`` has no meaning here. ``lr`` is the α that is tried
+    The step is the projection's, and ``line_search`` is refused. ``lr`` is the α that is tried
     first in the first step; every other step starts from twice the last one's α.
 
     Raises HyperparameterError: sigma or descent outside (0, 1), and as `SecondOrder`.
     """
+
+    without: ClassVar = {"line_search": "the step is a projection"}
 
     def direction(
         self, at: Objective, f: float, g: Array, *, sigma: float = 1e-4, descent: float = 1e-4

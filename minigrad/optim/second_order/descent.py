@@ -55,7 +55,8 @@ class SecondOrder(Optimizer):
     - ``iterate(at, f, g) → Step``: everything, for a method that is no direction and length;
     - ``needs_outputs = True``: the closure returns the pair of loss and outputs;
     - ``curvature = True``: keep the graph of the gradient for products with second derivatives;
-    - ``wolfe``: the settings of ``line_search="strong-wolfe"`` (and Armijo's) for this method.
+    - ``wolfe``: the settings of ``line_search="strong-wolfe"`` (and Armijo's) for this method;
+    - ``without``: which of the hyperparameters below it has no use for, and what to use instead.
 
     All methods have these hyperparameters too:
 
@@ -70,7 +71,8 @@ class SecondOrder(Optimizer):
     `params` is an iterable of leaf Tensors of one dtype on one device, or one group of them.
     ``report`` says what the latest step did.
 
-    Raises HyperparameterError and what every `Optimizer` does, ValueError for more groups or kinds.
+    Raises HyperparameterError, also for what the method has no use for, and what every `Optimizer`
+    does; ValueError for more groups or kinds.
     """
 
     needs_closure: ClassVar[bool] = True
@@ -98,10 +100,21 @@ class SecondOrder(Optimizer):
         self.steps = 0
         self.report: Report | None = None
         self._rule: tuple[Any, Rule] | None = None
+        self._refuse(hyper if lr is None else {"lr": lr, **hyper})
         super().__init__(params, lr, **hyper)
+
+    def _refuse(self, given: Iterable[str]) -> None:
+        """Raise HyperparameterError for what was given and would have no effect."""
+        for name in given:
+            if name in self.without:
+                raise HyperparameterError(
+                    f"{self.name}: {name} has no effect, as {self.without[name]}; leave it out"
+                )
 
     def add_param_group(self, group: Group) -> None:
         """Take the only group."""
+        if isinstance(group, dict):
+            self._refuse(group)
         advice = "make one optimizer of one list of parameters"
         if self.param_groups:
             raise ValueError(

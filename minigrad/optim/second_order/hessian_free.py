@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from minigrad.backend import Array
 from minigrad.optim.second_order.descent import SecondOrder
@@ -35,7 +35,7 @@ class HessianFree(
     - of the iterates kept on the way, the loss chooses: back from the last until it rises;
     - λ ← 3/2·λ if ρ < 1/4, 2/3·λ if ρ > 3/4, where ρ = (f(x + d) − f)/q(d) for the last iterate; λ
       starts at ``damping`` and stays above eps² times that, so that it can grow again;
-    - ``line_search`` then shortens the step if it must; it is not tried longer (no ``lr``).
+    - ``line_search`` then shortens the step if it must; it is not tried longer (``lr`` is refused).
 
     ``preconditioner`` is a function r ↦ M⁻¹r, or ``"diagonal"``: M = (abs(h) + λ)^¾, h the diagonal
     of G, estimated by a product with random signs in each step, averaged over the steps.
@@ -50,6 +50,7 @@ class HessianFree(
 
     curvature = True
     needs_outputs = True
+    without: ClassVar = {"lr": "the whole step is tried first, and damping decides its length"}
     _part: Closure | None = None  # gives the loss whose curvature is used, in the present step
 
     def step(self, closure: Closure | None = None, curvature: Closure | None = None) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from minigrad.backend import Array
 from minigrad.optim.hyper import HyperparameterError
@@ -165,7 +165,7 @@ class LevenbergMarquardt(
     ``solver="cg"`` times gᵀGg/gᵀg; where that is 0, at ``damping``) and stays above eps² times
     that size, so that it can grow again. D = I, or with ``scaling`` G's largest diagonal so far
     (Moré 1978, Lecture Notes in Mathematics 630), which makes the steps independent of the units
-    of the parameters. The step is taken whole: ``lr`` and ``line_search`` have no meaning here.
+    of the parameters. The step is taken whole, so that ``lr`` and ``line_search`` are refused.
     ``solver``, ``tol``, ``max_inner``, ``max_bytes`` are as in `GaussNewton`; ``max_trials``
     dampings are tried in a step.
 
@@ -175,6 +175,7 @@ class LevenbergMarquardt(
 
     curvature = True
     needs_outputs = True
+    without: ClassVar = dict.fromkeys(("lr", "line_search"), "damping decides the step's length")
 
     def iterate(self, at: Objective, f: float, g: Array) -> Step:
         """Return the first step that goes down, λ updated on the way."""

@@ -37,6 +37,7 @@ class Newton(Modelled, line_search="armijo"):
     """
 
     curvature = True
+    unbounded = ("indefinite", "floor")
 
     def direction(
         self,

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from minigrad.backend import Array
-from minigrad.optim.hyper import not_negative, number
+from minigrad.optim.hyper import HyperparameterError, not_negative, number
+from minigrad.optim.optimizer import Group
 from minigrad.optim.second_order.descent import SecondOrder
 from minigrad.optim.second_order.objective import Objective
 from minigrad.optim.second_order.step_rules import RULES, Rule, Step
@@ -81,11 +82,25 @@ RULES[TrustRegion.name] = TrustRegion
 class Modelled(SecondOrder):
     """A method whose model can be minimized in a ball: line_search="trust-region" does so.
 
-    A subclass states ``subproblem(at, g, *, hyperparameters) → Subproblem`` beside its direction.
+    A subclass states ``subproblem(at, g, *, hyperparameters) → Subproblem`` beside its direction,
+    and in ``unbounded`` which hyperparameters the subproblem has no use for.
     """
 
     has_model: ClassVar[bool] = True
+    unbounded: ClassVar[tuple[str, ...]] = ()
     subproblem: ClassVar[Callable[..., Subproblem]]
+
+    def check(self, group: Group) -> None:
+        """Raise HyperparameterError for what is set and has no effect in a trust region."""
+        super().check(group)
+        if self._checked(group["line_search"]).needs_model:
+            for name in ("lr", *self.unbounded):
+                if group[name] != self.class_defaults[name]:
+                    raise HyperparameterError(
+                        f"{self.name}: {name}={group[name]!r} has no effect with line_search="
+                        "'trust-region', whose radius bounds the step; leave it out, or try "
+                        "line_search=optim.TrustRegion(radius=0.1)"
+                    )
 
     def iterate(self, at: Objective, f: float, g: Array) -> Step:
         """Return the trust region's step, or else that along the direction."""

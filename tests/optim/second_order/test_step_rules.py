@@ -97,8 +97,10 @@ def test_nonmonotone_remembers_the_mean():
 def test_a_trial_that_is_no_number_is_backed_off(rule, dtype):
     """log is NaN beyond 0: the first trial lands there, the parameters never stay there."""
     p = leaf([1e-3, 1.0], dtype)
-    method = optim.NewtonCG if RULES[rule].needs_model else optim.LBFGS
-    optimizer = method([p], line_search=rule, lr=1e3)
+    if RULES[rule].needs_model:
+        optimizer = optim.NewtonCG([p], line_search=optim.TrustRegion(radius=1e3))
+    else:
+        optimizer = optim.LBFGS([p], line_search=rule, lr=1e3)
     for _ in range(60):
         optimizer.step(lambda: (p * p - mg.log(p)).sum())
         assert np.isfinite(p.data).all()
