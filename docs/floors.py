@@ -15,8 +15,8 @@ FLOORS = [
         "training",
         [
             ("training/", "the loop, callbacks, checkpoints, run folders"),
-            "|",
-            ("viz/", "graphs and curves as pictures"),
+            "→",
+            ("viz/", "graphs, curves, reports of runs"),
             "|",
             ("datasets/", "digits, IDX files, points in the plane, batches"),
         ],

@@ -1,4 +1,4 @@
-"""The command line: ``minigrad train``, ``minigrad report`` and ``minigrad doctor``.
+"""The command line: ``minigrad train``, ``watch``, ``report`` and ``doctor``.
 
 Floor 5. `main` is the entry point. Whatever the user got wrong ends in one line on stderr and exit
 status 2; an interrupt in status 130; a run that diverged in status 1.
@@ -22,10 +22,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         # Imported here, so that an interrupt during the import is caught as well.
-        from minigrad.cli import compare, doctor, options, train
+        from minigrad.cli import compare, doctor, options, train, watch
 
         given = options.parse(words)
-        commands = {"train": train.train, "report": compare.compare, "doctor": doctor.doctor}
+        commands = {
+            "train": train.train,
+            "watch": watch.watch,
+            "report": compare.compare,
+            "doctor": doctor.doctor,
+        }
         commands[given["command"]](given)
     except DivergedError as error:
         print(f"minigrad: {one_line(error)}", file=sys.stderr)

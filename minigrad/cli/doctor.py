@@ -27,6 +27,7 @@ PACKAGES = (
     ("safetensors", "checkpoints", "train"),
     ("matplotlib", "curves", "train"),
     ("graphviz-pure", "pictures of graphs", "train"),
+    ("tensorboard", "event files of runs", "tensorboard"),
     ("numba", "updates as one compiled loop", "fast"),
     ("cupy-cuda12x", "GPUs, CUDA 12", "cuda12"),
     ("cupy-cuda13x", "GPUs, CUDA 13", "cuda13"),

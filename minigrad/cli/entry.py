@@ -36,11 +36,11 @@ def wanted(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
     """Say whether a command line is to be run with the remedies.
 
     It is unless ``--no-tune`` or the variable says no, it only asks for help, or it is `doctor`,
-    which reports what the user's own scripts meet.
+    which reports what the user's own scripts meet, or `watch`, which computes nothing.
     """
     if environment.get(SWITCH, "0") not in ("", "0"):
         return False
-    if not arguments or arguments[0].startswith("-") or arguments[0] == "doctor":
+    if not arguments or arguments[0].startswith("-") or arguments[0] in ("doctor", "watch"):
         return False
     return not {"--no-tune", "--help", "-h"} & set(arguments)
 

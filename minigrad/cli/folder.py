@@ -7,10 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from minigrad import viz
 from minigrad.cli import options
 from minigrad.cli.values import UsageError
-from minigrad.training.store import write_atomically
 
 CONFIG = "config.json"
 _MAX = 100_000
@@ -82,11 +80,6 @@ def read_options(given: str) -> dict[str, Any]:
     except UsageError as error:
         raise _damaged(path, str(error)) from None
     return {key: again.get(key, default) for key, default in options.DEFAULTS.items()}
-
-
-def write_report(path: Path) -> None:
-    """Write report.html of the run in a folder."""
-    write_atomically(path / "report.html", viz.report(path).encode())
 
 
 def _damaged(path: Path, what: str) -> UsageError:

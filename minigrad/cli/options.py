@@ -37,10 +37,11 @@ DEFAULTS: dict[str, Any] = {
     "early_stopping": None,
     "seed": 0,
     "device": "cpu",
+    "tensorboard": False,
 }
 # What may be given beside --resume.
-RESUMABLE = ("data_dir", "epochs", "quiet", "no_tune", "resume")
-COMMANDS = ("train", "report", "doctor")
+RESUMABLE = ("data_dir", "epochs", "tensorboard", "quiet", "no_tune", "resume")
+COMMANDS = ("train", "watch", "report", "doctor")
 
 _EXAMPLES = """examples:
   minigrad train
@@ -75,6 +76,21 @@ def parser() -> Parser:
     _model(train)
     _method(train)
     _run(train)
+    watch = commands.add_parser(
+        "watch",
+        help="show a run in the terminal while it trains",
+        description="Show where a run stands until it ends: epoch, speed, time left, and the "
+        "curves of loss and accuracy. It reads the run's folder only; to stop watching, Ctrl-C.",
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+    watch.add_argument("run", metavar="RUN", help="a folder that training left, or writes to")
+    watch.add_argument(
+        "--interval",
+        type=number(1.0),
+        metavar="SECONDS",
+        help="between two looks (default: 1)",
+    )
     report = commands.add_parser(
         "report",
         help="show runs side by side on one page of HTML",
@@ -283,6 +299,12 @@ def _run(train: argparse.ArgumentParser) -> None:
         metavar="RUN",
         help="go on with an interrupted run, or with a finished one up to more --epochs, to which "
         "a schedule is then fitted anew",
+    )
+    group.add_argument(
+        "--tensorboard",
+        action="store_true",
+        help="also write event files for TensorBoard into the run folder (needs the extra "
+        "[tensorboard])",
     )
     group.add_argument("--quiet", action="store_true", help="print nothing but errors")
     group.add_argument(

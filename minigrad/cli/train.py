@@ -138,50 +138,28 @@ def _penalties(options: dict[str, Any], model: nn.Module) -> list[nn.Module]:
     return [kind(model.parameters(), factor) for kind, factor in kinds if factor]
 
 
-def _graph(options: dict[str, Any], data: datasets.Dataset) -> viz.Graph:
-    """Return the graph of a network like the one that is trained, for one batch."""
-    model = _model(options, data)
-    rows = min(_batch_size(options, len(data)), len(data))
-    x = mg.zeros((rows, *data.x.shape[1:]), device=options["device"], requires_grad=True)
-    x.name = "input"
-    y = model(x)
-    y.name = "logits"
-    return viz.graph(y, model)
+class _Frame(training.Callback):
+    """Prints the heading when training begins, and leaves the curves however it ends."""
 
-
-class _Pictures(training.Callback):
-    """Leaves the graph when training begins, below the heading, and the rest however it ends."""
-
-    def __init__(self, heading: str, graph: viz.Graph, title: str) -> None:
+    def __init__(self, heading: str, title: str) -> None:
         self._heading = heading
-        self._graph = graph
         self._title = title
         self._loop: Any = None
 
     def on_train_begin(self, loop: Any) -> None:
-        """Save the graph as SVG, or as DOT where nothing can draw it."""
+        """Print the heading."""
         self._loop = loop
         if self._heading:
             print(self._heading, flush=True)
-        try:
-            self._graph.save(loop.run.path / "graph.svg")
-        except viz.RenderError as error:
-            self._graph.save(loop.run.path / "graph.dot")
-            loop.note(f"graph.dot instead of graph.svg: {error}")
 
     def close(self) -> None:
-        """Draw the curves of the epochs there are, and write the report."""
+        """Draw the curves of the epochs there are."""
         if self._loop is not None and self._loop.history.rows:
             path = self._loop.run.path / "curves.png"
             try:
                 viz.curves(self._loop.history, path, self._title)
             except viz.RenderError as error:
                 self._loop.note(f"no curves.png: {error}")
-        if self._loop is not None:
-            try:
-                folder.write_report(self._loop.run.path)
-            except viz.ReportError as error:  # of files changed by others meanwhile
-                self._loop.note(f"no report.html: {error}")
 
 
 def _batch_size(options: dict[str, Any], rows: int) -> int:
@@ -235,7 +213,6 @@ def _fit(options: dict[str, Any], data: tuple[Any, Any], given: dict[str, Any]) 
     quiet = given.get("quiet", False)
     _check_batches(options, len(train_data))
     library()  # without it there is no checkpoint, so no run
-    graph = _graph(options, train_data)
     model = _model(options, train_data)
     optimizer = _optimizer(options, model)
     loss_fn = nn.CrossEntropyLoss()
@@ -244,9 +221,11 @@ def _fit(options: dict[str, Any], data: tuple[Any, Any], given: dict[str, Any]) 
     callbacks = schedules.callbacks(options["schedule"], optimizer, options["epochs"], epoch)
     title = f"{options['dataset']}, {options['optimizer']}, seed {options['seed']}"
     heading = "" if quiet else report.heading(options, train_data, test_data, model, size)
-    callbacks.append(_Pictures(heading, graph, title))
+    callbacks.append(_Frame(heading, title))
     if options["early_stopping"] is not None:
         callbacks.append(training.EarlyStopping(patience=options["early_stopping"]))
+    if options["tensorboard"]:
+        callbacks.append(training.TensorBoard())
     path = _folder(options, given)
     if "resume" in given and not quiet:
         _say_if_kernels_differ(training.Run(path))

@@ -23,7 +23,8 @@ class GradientFlow(Callback):
 
     A layer's gradient is **vanishing** if its signal is below `vanishing` times that of the last
     layer, **exploding** if above `exploding` times, or if a norm is not finite: the signal at the
-    last layer is what there is to send back. ``verdicts`` has the latest such finding by the
+    last layer is what there is to send back. Methods that use second derivatives have no signal,
+    and so no finding. ``verdicts`` has the latest such finding by the
     layer's name, and a note in the history says it. `table` is the latest measurement as text.
     """
 
@@ -46,7 +47,7 @@ class GradientFlow(Callback):
 
     def on_train_begin(self, loop: Loop) -> None:
         """Listen at the layers."""
-        self._probe = Probe(loop.model)
+        self._probe = Probe(loop.model, loop.optimizer)
         self._prepare(loop)
 
     def _prepare(self, loop: Loop) -> None:

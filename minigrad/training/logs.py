@@ -41,7 +41,7 @@ class JSONLLog(Callback):
         path = self.path if self.path is not None else loop.run.metrics  # type: ignore[union-attr]
         rows = list(loop.history.rows)
         if loop.resumed and path.exists():
-            rows += _steps(path, loop.step)
+            rows += [r for r in rows_of(path) if "epoch" not in r and r["step"] <= loop.step]
         rows.sort(key=lambda row: (row["step"], "epoch" in row))
         write_atomically(path, "".join(map(_line, rows)).encode())
         self._file = path.open("a", encoding="utf-8", buffering=1)  # a line is written at once
@@ -93,22 +93,27 @@ def lr_of(loop: Loop) -> float:
     return float(loop.optimizer.param_groups[0]["lr"])
 
 
-def _line(row: dict[str, Any]) -> str:
-    finite = {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in row.items()
-    }
-    return json.dumps(finite, allow_nan=False) + "\n"
+def finite(value: Any) -> Any:
+    """Return a value as JSON can hold it: None where a number in it is not finite."""
+    if isinstance(value, dict):
+        return {name: finite(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _steps(path: Path, last: int) -> list[dict[str, Any]]:
-    """Return the rows of steps up to `last` in a file, whose last line may be torn."""
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a file of JSON lines, without those that a kill has torn."""
     rows = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             row = json.loads(line)
         except ValueError:
             continue
-        if "epoch" not in row and row["step"] <= last:
+        if isinstance(row, dict):
             rows.append(row)
     return rows
+
+
+def _line(row: dict[str, Any]) -> str:
+    return json.dumps(finite(row), allow_nan=False) + "\n"

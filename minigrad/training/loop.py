@@ -18,6 +18,7 @@ from minigrad.tensor import Tensor
 from minigrad.training.callback import Callback
 from minigrad.training.checkpoint import Checkpoint
 from minigrad.training.history import History
+from minigrad.training.layer_log import LayerLog
 from minigrad.training.learning_rate import LearningRate
 from minigrad.training.logs import JSONLLog
 from minigrad.training.metrics import (
@@ -30,7 +31,10 @@ from minigrad.training.metrics import (
     weight,
 )
 from minigrad.training.progress import Progress
+from minigrad.training.report import DrawGraph, Report
 from minigrad.training.run import Run, configuration
+from minigrad.training.status import Status
+from minigrad.training.store import library
 
 
 def fit(
@@ -66,8 +70,9 @@ def fit(
     - `clip`: the greatest global norm of the gradient, or a function of the list of parameters.
     - `seed`: decides the shuffling and starts `mg.random` anew (for dropout); with None they follow
       from the state of `mg.random`. Same seed, same machine: same weights, to the last bit.
-    - `run`: a folder for metrics.jsonl, config.json and the checkpoint. If it exists and is not
-      empty, the next free name with a number is taken (``history.run``).
+    - `run`: a folder for what the run leaves, see `Run`: report.html shows it. If it exists and is
+      not empty, the next free name with a number is taken (``history.run``). Without safetensors
+      there is no checkpoint, and a note says so.
     - `resume`: go on from the checkpoint of `run`, or of a Checkpoint callback, if there is one,
       else start. The model, optimizer and arguments must be made as before; the run then ends in
       the same weights, bit for bit, as one that was never interrupted.
@@ -103,9 +108,7 @@ def fit(
         loop.callbacks.append(Progress())
     if run is not None:
         loop.run = Run.prepare(run, resume)
-        for kind in (JSONLLog, Checkpoint):
-            if not any(isinstance(c, kind) and c.path is None for c in callbacks):
-                loop.callbacks.append(kind())
+        loop.callbacks += _of_a_run(loop, callbacks, resume)
     loop.callbacks.sort(key=lambda callback: callback.order)
     if resume:
         loop.resume()
@@ -116,6 +119,20 @@ def fit(
         loop.run.change_config({"epochs": epochs}, config)  # all else is as it was begun
     with enable_grad():  # whatever is set outside; nor can an interrupt leave a no_grad set
         return loop.train()
+
+
+def _of_a_run(loop: Loop, given: Sequence[Callback], resume: bool) -> list[Callback]:
+    """Return what leaves the files of a run folder, but for those that are given."""
+    kinds = (JSONLLog, Checkpoint, LayerLog, DrawGraph, Status, Report)
+    there = [c for c in given if getattr(c, "path", None) is None]
+    wanted = [kind for kind in kinds if not any(isinstance(c, kind) for c in there)]
+    if Checkpoint in wanted and not resume:
+        try:
+            library()
+        except ImportError as error:  # NumPy alone is enough to train
+            wanted.remove(Checkpoint)
+            loop.note(f"no checkpoint, so that this run cannot be resumed: {error}")
+    return [kind() for kind in wanted]
 
 
 class Loop:
@@ -154,6 +171,11 @@ class Loop:
         self.loss: Tensor | None = None
         self.resumed = False
         self._since = 0.0
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of training so far, with those of the present epoch."""
+        return self.seconds + (time.perf_counter() - self._since if self._since else 0.0)
 
     @property
     def parameters(self) -> list[Tensor]:
@@ -223,6 +245,7 @@ class Loop:
         row |= self.meter.report
         elapsed = time.perf_counter() - self._since
         self.seconds += elapsed
+        self._since = 0.0
         if self.test is not None:
             scores = evaluate(self.model, self.loss_fn, self.test)
             row |= {f"test_{name}": value for name, value in scores.items()}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from minigrad import backend, ops
@@ -91,19 +92,26 @@ def evaluate(
     back to what it was.
     """
     loader = batches(data, batch_size, device_of(model))
+    meter = Meter()
+    with evaluation(model):
+        for x, y in loader.batches(0):
+            output = model(x)
+            n = len(x)
+            meter.add(n, weight(loss_fn, n), loss_fn(output, y), correct(output, y))
+    return meter.means()
+
+
+@contextmanager
+def evaluation(model: Any) -> Iterator[None]:
+    """Put a model in eval mode, record nothing, and afterwards put each module's mode back."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
-    meter = Meter()
     try:
         with no_grad():
-            for x, y in loader.batches(0):
-                output = model(x)
-                n = len(x)
-                meter.add(n, weight(loss_fn, n), loss_fn(output, y), correct(output, y))
+            yield
     finally:
         for module, training in modes:
             module.training = training
-    return meter.means()
 
 
 def default_batch_size(optimizer: Any, rows: int) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 
 from minigrad import backend
 from minigrad.backend import Array
+from minigrad.mode import is_grad_enabled
 from minigrad.nn import Module
 from minigrad.tensor import Tensor
 
@@ -24,9 +25,12 @@ class Probe:
     (its name) and the Euclidean norms, over the batch, ``activation`` ‖h‖ of its output, ``signal``
     ‖∂L/∂h‖, ``gradient`` ‖∂L/∂θ‖, ``update`` ‖Δθ‖ and ``size`` ‖θ‖ before it. Of a method that
     computes the loss more than once in a step, activation and signal are those of the first time.
+    Of one that uses second derivatives there is no signal: a listener at the gradient of an output
+    has none.
     """
 
-    def __init__(self, model: Module) -> None:
+    def __init__(self, model: Module, optimizer: Any) -> None:
+        self._signals = not getattr(optimizer, "curvature", False)
         self._layers: dict[str, list[Tensor]] = {}
         self._before: dict[str, list[Array]] | None = None  # parameters, while a step is measured
         self._squares: dict[tuple[str, str], Array] = {}  # on the device, until all are read
@@ -37,6 +41,11 @@ class Probe:
         for name, module in model.named_modules():
             if name in self._layers:
                 self._removers.append(module.register_forward_hook(self._hook(name)))
+
+    @property
+    def layers(self) -> list[str]:
+        """The names of the layers."""
+        return list(self._layers)
 
     @property
     def listening(self) -> bool:
@@ -81,18 +90,20 @@ class Probe:
         self._before = None
 
     def _count(self, model: Module, inputs: Any) -> None:
-        self._forwards += 1
+        self._forwards += is_grad_enabled()  # an evaluation is no pass of the step
 
     def _hook(self, layer: str) -> Callable[..., None]:
         def hook(module: Any, inputs: Any, output: Any) -> None:
             if not self.listening or not isinstance(output, Tensor) or not output.requires_grad:
                 return
             self._add(layer, "activation", output.data)
+            if not self._signals:
+                return
             heard = False
 
             def listen(gradient: Tensor) -> None:
                 nonlocal heard
-                if not heard:  # sweeps for products with second derivatives come by again
+                if not heard:  # a graph that is kept may be swept again
                     self._add(layer, "signal", gradient.data)
                 heard = True
 

@@ -35,7 +35,7 @@ class Progress(Callback):
         """Draw the bar."""
         self._file = self._file or sys.stderr
         self._on = self._file.isatty()
-        self._noted = len(loop.history.notes)
+        self._noted = len(loop.history.notes) if loop.resumed else 0
         if not self._on:
             return
         per_epoch = len(loop.loader)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minigrad.machine import kernels
+from minigrad.training.metrics import device_of
 from minigrad.training.store import write_atomically
 
 if TYPE_CHECKING:
@@ -26,6 +27,11 @@ class Run:
 
     - ``config``: config.json, the exact configuration and the versions of what ran;
     - ``metrics``: metrics.jsonl, a line an epoch (and, if asked for, a step);
+    - ``layers``: layers.jsonl, gradient flow and histograms, layer by layer over time;
+    - ``mistakes``: mistakes.json, what a classifier gets wrong at the end;
+    - ``status``: status.json, where it stands, written once a second;
+    - ``graph``: graph.svg, or graph.dot where no program draws it;
+    - ``report``: report.html, all of it on one page;
     - ``checkpoint``: checkpoint.safetensors, from which it can be resumed;
     - ``model``: model.safetensors, the weights at the end.
     """
@@ -34,6 +40,11 @@ class Run:
         self.path = Path(path)
         self.config = self.path / "config.json"
         self.metrics = self.path / "metrics.jsonl"
+        self.layers = self.path / "layers.jsonl"
+        self.mistakes = self.path / "mistakes.json"
+        self.status = self.path / "status.json"
+        self.graph = self.path / "graph.svg"
+        self.report = self.path / "report.html"
         self.checkpoint = self.path / "checkpoint.safetensors"
         self.model = self.path / "model.safetensors"
 
@@ -139,12 +150,12 @@ def configuration(
         "model": repr(loop.model).splitlines(),
         "optimizer": {"name": type(loop.optimizer).__name__, "groups": groups},
         "data": {"train": repr(train), "test": repr(test)},
-        "environment": environment(),
+        "environment": environment(str(device_of(loop.model))),
     }
 
 
-def environment() -> dict[str, Any]:
-    """Return the versions and the machine that results depend on."""
+def environment(device: str) -> dict[str, Any]:
+    """Return the versions, the machine and the device that results depend on."""
     import importlib.metadata  # slow to import
 
     versions = {}
@@ -157,7 +168,10 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         **versions,
         "platform": platform.platform(),
+        "processor": kernels.processor_name() or platform.processor() or platform.machine(),
         "processors": os.cpu_count(),
+        "device": device,
         "kernels": kernels.kernels(),
+        "threads": getattr(kernels.openblas(), "threads", None),
         "OPENBLAS_CORETYPE": os.environ.get("OPENBLAS_CORETYPE"),
     }

@@ -35,15 +35,20 @@ def library() -> Any:
     return safetensors
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Put `data` into the file `path` so that it holds the old bytes or the new, at any moment."""
+def write_atomically(path: Path, data: bytes, durable: bool = True) -> None:
+    """Put `data` into the file `path` so that it holds the old bytes or the new, at any moment.
+
+    Unless it is to be `durable` it does not wait for the disk, so that a crash of the machine, but
+    not a kill of the process, may lose the file.
+    """
     temporary = path.with_name(path.name + ".tmp")
     with temporary.open("wb") as file:
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
     os.replace(temporary, path)
-    if os.name == "posix":  # the new name must reach the disk too
+    if durable and os.name == "posix":  # the new name must reach the disk too
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)

@@ -12,7 +12,7 @@ from minigrad.viz.landscape import Landscape, PlanePath, landscape
 from minigrad.viz.picture import Picture
 from minigrad.viz.race import RATES, Race, Run, race
 from minigrad.viz.render import RenderError
-from minigrad.viz.report import ReportError, report
+from minigrad.viz.reports import ReportError, report
 from minigrad.viz.spectrum import spectrum
 from minigrad.viz.surfaces import SURFACES, Surface
 

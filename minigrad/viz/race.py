@@ -223,7 +223,8 @@ def _run(
 ) -> Run:
     """Run one method at one rate until it arrives, diverges, is stuck, or has spent its budget."""
     p = tensor(list(start), dtype="float64", requires_grad=True)
-    optimizer = make([p], lr)
+    fixed = "lr" in getattr(make, "without", ())  # the same run at every rate
+    optimizer = make([p]) if fixed else make([p], lr)  # type: ignore[call-arg]
     if not isinstance(optimizer, Optimizer):
         raise ValueError(
             f"{label}: the factory returned a {type(optimizer).__name__}; it takes the list of "

@@ -26,6 +26,8 @@ def die_at_file_event(folder, event, number):
         nonlocal seen
         if name == ("os.rename" if event == "rename" else "open") and arguments:
             path, mode = str(arguments[0]), arguments[1]
+            if "status.json" in path or "report.html" in path:  # they follow the clock
+                return
             if path.startswith(folder) and (event == "rename" or mode in ("w", "a")):
                 seen += 1
                 if seen == number:

@@ -95,6 +95,22 @@ def test_the_norms_are_right():
     assert model[0]._hooks == ()
 
 
+def test_an_evaluation_between_two_steps_is_not_measured():
+    data = datasets.digits().subset(slice(64))
+    flows = []
+    for test in (None, data):
+        mg.manual_seed(0)
+        model = deep(nn.Tanh, depth=1)
+        flow = training.GradientFlow(every=1)
+        training.fit(
+            model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=0.1), data, test,
+            epochs=3, batch_size=32, callbacks=[flow], seed=0,
+        )  # fmt: skip
+        flows.append(flow.rows)
+    assert flows[0] == flows[1]
+    assert all("signal" in row for row in flows[0])
+
+
 def test_watching_changes_nothing():
     def weights(callbacks):
         mg.manual_seed(0)

@@ -289,7 +289,10 @@ def test_a_run_folder(digits, tmp_path):
     training.resume(run.checkpoint, model=other)
     assert same(model, other)
     names = {path.name for path in run.path.iterdir()}
-    assert names == {"config.json", "metrics.jsonl", "checkpoint.safetensors", "model.safetensors"}
+    assert names == {
+        "checkpoint.safetensors", "config.json", "graph.svg", "layers.jsonl", "metrics.jsonl",
+        "mistakes.json", "model.safetensors", "report.html", "status.json",
+    }  # fmt: skip
     _, again = trained(digits, run=tmp_path / "run")
     assert again.run.name == "run-2"
     assert [json.loads(line) for line in run.metrics.read_text().splitlines()] == lines

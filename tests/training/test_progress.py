@@ -67,19 +67,27 @@ class Terminal:
 model = nn.Linear(64, 10)
 optimizer = optim.SGD(model.parameters(), lr=0.1)
 run = {str(tmp_path / "run")!r} if {library!r} == "safetensors" else None
+training.fit(model, nn.CrossEntropyLoss(), optimizer, datasets.digits(), epochs=2, run=run,
+             callbacks=[training.Progress(Terminal())])
 try:
     training.fit(model, nn.CrossEntropyLoss(), optimizer, datasets.digits(), epochs=2, run=run,
-                 callbacks=[training.Progress(Terminal())])
-except ImportError as error:
+                 callbacks=[training.Checkpoint()])
+except (ImportError, ValueError) as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()
     if library == "tqdm":
-        assert len(lines) == 2
+        assert len(lines) == 3
         pattern = r"epoch 2/2: loss \d\.\d+, accuracy \d+\.\d+%, [\d,]+ samples/s, 0 s left"
         assert re.fullmatch(pattern, lines[1])
     else:
-        assert lines == [
+        need = (
             "checkpoints need the safetensors library: pip install safetensors, or minigrad[train]"
-        ]
+        )
+        said = f"no checkpoint, so that this run cannot be resumed: {need}"
+        assert [line for line in lines if "safetensors" in line] == [said, need]
+        files = {path.name for path in (tmp_path / "run").iterdir()}
+        assert {"report.html", "metrics.jsonl", "layers.jsonl", "config.json"} <= files
+        assert "checkpoint.safetensors" not in files
+        assert need in (tmp_path / "run" / "report.html").read_text()

@@ -48,22 +48,28 @@ def result(folder):
     """Return the final weights' file, the metrics, the table's length and the gradient flow."""
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     table = folder.with_name(folder.name + ".csv").read_text().splitlines()
+    layers = [json.loads(line) for line in (folder / "layers.jsonl").read_text().splitlines()]
+    report = (folder / "report.html").read_text()
+    assert f"<th>step</th><td>{lines[-1]['step']}</td>" in report
+    assert json.loads((folder / "status.json").read_text())["state"] == "finished"
     flow = json.loads(folder.with_name(folder.name + ".flow.json").read_text())
-    return (folder / "model.safetensors").read_bytes(), untimed(lines), len(table), flow
+    kept = (folder / "model.safetensors").read_bytes(), (folder / "mistakes.json").read_text()
+    return *kept, untimed(lines), len(table), *flow, layers
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run") / "whole"
     assert finish(start(folder))
-    weights, lines, rows, flow = result(folder)
+    *_, lines, rows, flow, _, layers = found = result(folder)
     epochs = [row["epoch"] for row in lines if "epoch" in row]
     assert epochs == list(range(1, rows))
     assert 3 <= len(epochs) < 9  # it stops early, so that this too is resumed
     assert [row["step"] for row in lines if "epoch" not in row] == [*range(1, 11 * len(epochs) + 1)]
-    steps = sorted({row["step"] for row in flow[0]})
+    steps = sorted({row["step"] for row in flow})
     assert steps == list(range(1, 11 * len(epochs) + 1, 4))
-    return weights, lines, rows, flow
+    assert [row["step"] for row in layers] == [1, *range(11, 11 * len(epochs) + 1, 11)]
+    return found
 
 
 # Each is the next life of the same run: what kills it, counted from its start.
@@ -88,7 +94,8 @@ def test_killed_at_every_kind_of_moment(uninterrupted, tmp_path):
     assert finish(start(folder))
     assert result(folder) == uninterrupted
     assert sorted(os.listdir(folder)) == [
-        "checkpoint.safetensors", "config.json", "metrics.jsonl", "model.safetensors",
+        "checkpoint.safetensors", "config.json", "graph.svg", "layers.jsonl", "metrics.jsonl",
+        "mistakes.json", "model.safetensors", "report.html", "status.json",
     ]  # fmt: skip
     assert finish(start(folder))  # a finished run has nothing left to do
     assert result(folder) == uninterrupted

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from minigrad import viz
-from minigrad.viz.lines import Line, chart
+from minigrad.viz.reports.lines import Line, chart
 
 LOSSES = [1.0, 0.5, 0.25]
 

@@ -103,12 +103,13 @@ class SecondOrder(Optimizer):
         self._refuse(hyper if lr is None else {"lr": lr, **hyper})
         super().__init__(params, lr, **hyper)
 
-    def _refuse(self, given: Iterable[str]) -> None:
-        """Raise HyperparameterError for what was given and would have no effect."""
-        for name in given:
-            if name in self.without:
+    def _refuse(self, given: Group) -> None:
+        """Raise HyperparameterError for what is set and would have no effect."""
+        for name, value in given.items():
+            if name in self.without and value != self.class_defaults[name]:
                 raise HyperparameterError(
-                    f"{self.name}: {name} has no effect, as {self.without[name]}; leave it out"
+                    f"{self.name}: {name}={value!r} has no effect, as {self.without[name]}; leave "
+                    "it out"
                 )
 
     def add_param_group(self, group: Group) -> None:

@@ -48,8 +48,7 @@ class HessianFree(
     preconditioner, and as `SecondOrder`; ClosureError if the closure returns the loss only.
     """
 
-    curvature = True
-    needs_outputs = True
+    curvature = needs_outputs = True
     without: ClassVar = {"lr": "the whole step is tried first, and damping decides its length"}
     _part: Closure | None = None  # gives the loss whose curvature is used, in the present step
 

@@ -1,6 +1,6 @@
 """Lines over an axis as a small SVG, whose colors follow the light or dark page it stands in.
 
-What is not here: the page and its style sheet (`report.py`), pictures as files (`curves.py`).
+What is not here: the page, its style sheet (``assets/report.css``), heat maps (`heat.py`).
 """
 
 from __future__ import annotations
@@ -12,18 +12,32 @@ from html import escape
 
 WIDTH, HEIGHT = 420, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 12, 36
-HUES = 8  # classes hue0 … hue7 of the style sheet
+_HUES = 8
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line: its label, its points, the number of its hue, and whether it is dashed."""
+    """A line: its label, its points, its hue (see `hue`), and whether it is dashed."""
 
     label: str
     x: Sequence[float]
     y: Sequence[float]
-    hue: int
+    hue: str
     dashed: bool = False
+
+
+def hue(number: int) -> str:
+    """Return the class of the style sheet for the first, second, … of things alike."""
+    return f"hue{number % _HUES}"
+
+
+def key(line: Line) -> str:
+    """Return the entry of a legend."""
+    kind = "line dashed" if line.dashed else "line"
+    return (
+        f'<span class="key"><svg viewBox="0 0 32 12" aria-hidden="true">'
+        f'<path class="{kind} {line.hue}" d="M0 6H32"/></svg> {escape(line.label)}</span>'
+    )
 
 
 def chart(lines: Sequence[Line], alt: str, label: str = "epoch") -> str:
@@ -48,11 +62,11 @@ def chart(lines: Sequence[Line], alt: str, label: str = "epoch") -> str:
         return HEIGHT - _BOTTOM - (y - y_low) / (y_high - y_low) * (HEIGHT - _TOP - _BOTTOM)
 
     parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(alt)}">']
-    for tick in _ticks(y_low, y_high, whole=logarithmic):
+    for tick in ticks(y_low, y_high, whole=logarithmic):
         y, text = down(tick), f"{10**tick:.3g}" if logarithmic else f"{tick:.4g}"
         parts.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{WIDTH - _RIGHT}"/>')
         parts.append(f'<text class="end" x="{_LEFT - 6}" y="{y + 4:.1f}">{text}</text>')
-    for tick in _ticks(x_low, x_high, whole=True):
+    for tick in ticks(x_low, x_high, whole=True):
         x = across(tick)
         parts.append(f'<text class="mid" x="{x:.1f}" y="{HEIGHT - 20}">{tick:.0f}</text>')
     middle = (_LEFT + WIDTH - _RIGHT) / 2
@@ -64,13 +78,12 @@ def chart(lines: Sequence[Line], alt: str, label: str = "epoch") -> str:
         ]
         if not points:
             continue
-        hue = f"hue{line.hue % HUES}"
-        kind = f"line {hue} dashed" if line.dashed else f"line {hue}"
+        kind = f"line {line.hue} dashed" if line.dashed else f"line {line.hue}"
         title = f"<title>{escape(line.label)}</title>"
         parts.append(f'<path class="{kind}" d="M{"L".join(points)}">{title}</path>')
         if len(points) == 1:
             left, top = points[0].split()
-            parts.append(f'<circle class="dot {hue}" cx="{left}" cy="{top}" r="3"/>')
+            parts.append(f'<circle class="dot {line.hue}" cx="{left}" cy="{top}" r="3"/>')
     return "".join(parts) + "</svg>"
 
 
@@ -83,7 +96,7 @@ def _range(values: Sequence[float]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _ticks(low: float, high: float, whole: bool) -> list[float]:
+def ticks(low: float, high: float, whole: bool) -> list[float]:
     """Return some four round numbers from `low` to `high`; with `whole`, integers."""
     step = 10 ** math.floor(math.log10((high - low) / 4))
     step *= next(factor for factor in (1, 2, 5, 10) if (high - low) / (step * factor) <= 5)
