@@ -8,6 +8,7 @@ feeds the same rules Tensors, and the gradient is a graph again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 from minigrad import backend
@@ -93,7 +94,7 @@ def _sweep(
     gradients: dict[int, Any] = {}
     for root, seed in zip(roots, seeds, strict=True):
         value = _seed(root, seed, create_graph)  # checks the root first
-        _add(gradients, root if root.node is None else root.node, value)
+        _add(gradients, root if root.node is None else root.node, _fitted(value, root))
     nodes, leaves = _reach(roots)
     wanted = None if targets is None else {id(target) for target in targets}
     useful = None if wanted is None else _useful(nodes, wanted)
@@ -146,8 +147,13 @@ def _run(
                 continue
             if anomaly:
                 _inspect(node, i, pulled)
-            if arrays and type(parent) is not Node and owner(pulled) is owner(g):
-                pulled = pulled.copy()  # a leaf's gradient is nobody else's memory
+            like = parent
+            if type(parent) is not Node:
+                like = parent.data
+                if arrays and owner(pulled) is owner(g):
+                    pulled = pulled.copy()  # a leaf's gradient is nobody else's memory
+            if pulled.shape != like.shape or pulled.dtype != like.dtype:
+                pulled = _fitted(pulled, like)
             _add(gradients, parent, pulled)
             del pulled  # its memory may be wanted by the next
         if not retain:
@@ -173,7 +179,7 @@ def pull(
     gradients: dict[int, Any] = {}
     for root, seed in zip(roots, seeds, strict=True):
         if root.requires_grad:
-            _add(gradients, root if root.node is None else root.node, seed)
+            _add(gradients, root if root.node is None else root.node, _fitted(seed, root))
     nodes, _ = _reach(roots)
     sources = [x if x.node is None else x.node for x in targets]
     wanted = {id(source) for source in sources}
@@ -190,12 +196,15 @@ def _tensor(value: Any) -> Tensor:
     return Tensor.of(value if backend.is_array(value) else backend.cpu.asarray(value))
 
 
+def _fitted(value: Any, like: Any) -> Any:
+    """Return a gradient in the shape and the dtype of what it is the gradient of."""
+    if value.shape != like.shape:
+        value = sum_to(value, shape=like.shape)
+    return value if value.dtype == like.dtype else value.astype(like.dtype)
+
+
 def _add(gradients: dict[int, Any], parent: Parent, value: Any) -> None:
-    """Add to a parent's gradient, in the parent's shape and dtype."""
-    if value.shape != parent.shape:
-        value = sum_to(value, shape=parent.shape)
-    if value.dtype != parent.dtype:
-        value = value.astype(parent.dtype)
+    """Add to a parent's gradient."""
     key = id(parent)
     before = gradients.get(key)
     gradients[key] = value if before is None else before + value
@@ -225,8 +234,10 @@ def _reach(roots: Iterable[Tensor]) -> tuple[list[Node], list[Tensor]]:
             leaves[id(parent)] = parent
         elif id(parent) not in nodes:
             nodes[id(parent)] = parent
-            stack.extend([p for p in parent.parents if p is not None])
-    newest_first = sorted(nodes.values(), key=lambda node: node.order, reverse=True)
+            for above in parent.parents:
+                if above is not None:
+                    stack.append(above)  # noqa: PERF401  (a comprehension is one more call)
+    newest_first = sorted(nodes.values(), key=attrgetter("order"), reverse=True)
     return newest_first, list(leaves.values())
 
 

@@ -42,7 +42,7 @@ class Dual:
         """The value."""
         if self._made is not None:
             op, inputs, params = self._made
-            self._value = op(*map(value_of, inputs), **params)
+            self._value = op(*_values(inputs), **params)
             self._made = None
         return self._value
 
@@ -73,10 +73,13 @@ class Dual:
         tangents = []
         moving = False
         for i, x in enumerate(inputs):
-            tangents.append(x.tangent if type(x) is Dual else None)
-            moving = moving or (type(x) is Dual and op.rule(i) is not None)
+            if type(x) is Dual:
+                tangents.append(x.tangent)
+                moving = moving or op.rule(i) is not None
+            else:
+                tangents.append(None)
         if not moving:  # piecewise constant, or not differentiable
-            return op(*map(value_of, inputs), **params)
+            return op(*_values(inputs), **params)
         out = Dual(None, None, (op, inputs, params))
         shape = None
         if op.kind == "elementwise" and len(inputs) > 1:
@@ -92,6 +95,11 @@ attach(Dual)
 def value_of(x: Any) -> Any:
     """Return the value of a dual, and anything else as it is."""
     return x.value if type(x) is Dual else x
+
+
+def _values(inputs: Any) -> list[Any]:
+    """Return the values of duals, and anything else as it is."""
+    return [x.value if type(x) is Dual else x for x in inputs]
 
 
 def push(
@@ -142,8 +150,8 @@ def _product_rule(
     op: Primitive, inputs: Any, out: Any, tangents: list[Any], params: dict[str, Any]
 ) -> Any:
     """Return B(ẋ, y) + B(x, ẏ) for an operation B(x, y), and + ż for one B(x, y) + z."""
-    if op.joined is not None and all(backend.is_array(tangent) for tangent in tangents):
-        a, b = map(value_of, inputs)
+    if op.joined is not None and backend.is_array(tangents[0]) and backend.is_array(tangents[1]):
+        a, b = _values(inputs)
         total = op.joined(tangents[0], b, a, tangents[1])
         if total is not None:
             return total
@@ -152,7 +160,10 @@ def _product_rule(
     for i, tangent in enumerate(tangents[:-1] if op.added else tangents):
         if tangent is None:
             continue
-        values = [tangent if j == i else value_of(x) for j, x in enumerate(inputs)]
+        others = list(inputs)
+        others[i] = None  # whose value nobody reads
+        values = _values(others)
+        values[i] = tangent
         if op.added:
             values[-1], added = 0.0 if added is None else added, None
         part = op(*values, **params)
@@ -198,7 +209,7 @@ def _transposed(
     op: Primitive, inputs: Any, out: Any, tangents: list[Any], params: dict[str, Any]
 ) -> Any:
     """Return J ẋ for an operation that states g ↦ Jᵀ g: the transpose of that, which is linear."""
-    values, result = [value_of(x) for x in inputs], value_of(out)
+    values, result = _values(inputs), value_of(out)
     record = any(isinstance(tangent, Tensor) for tangent in tangents)
     g = Tensor.of(_zeros(result, tangents)).requires_grad_()
     frame = [g, result, values, 0] if op.variadic else [g, result, *values]

@@ -54,8 +54,12 @@ def push_through(nodes: list[Node], moving: Tangents, create_graph: bool) -> Non
         for node in reversed(nodes):
             if id(node) in moving:
                 continue  # an input that was computed
-            tangents = [moving.get(id(parent)) for parent in node.parents]
-            if all(tangent is None for tangent in tangents):
+            tangents, moves = [], False
+            for parent in node.parents:
+                tangent = moving.get(id(parent))
+                tangents.append(tangent)
+                moves = moves or tangent is not None
+            if not moves:
                 continue
             node.check()
             out, inputs = kept_values(node, create_graph)

@@ -38,6 +38,7 @@ class Node:
         keep_out: bool,
         params: dict[str, Any],
         versions: list[list[int]],
+        stamp: int,
     ) -> None:
         self.op = op
         self.parents = parents
@@ -48,7 +49,7 @@ class Node:
         self.dtype = data.dtype
         self.order = next(_counter)
         self.versions = versions
-        self.stamp = sum([version[0] for version in versions])  # versions only grow
+        self.stamp = stamp  # the sum of the versions, which only grow
         self.hooks: list[Callable[[Any], Any]] | None = None
         self.freed = False
         self.line = ""
@@ -82,7 +83,10 @@ class Node:
                 f"the graph was freed when it was differentiated (at {self.op.__name__}); to do it "
                 "twice, call backward(retain_graph=True) the first time"
             )
-        if self.versions and sum([version[0] for version in self.versions]) != self.stamp:
+        stamp = 0
+        for version in self.versions:
+            stamp += version[0]
+        if stamp != self.stamp:
             shapes = ", ".join(str(x.shape) for x in self.kept())
             raise GraphError(
                 f"a value that {self.op.__name__} kept for its derivative (of shape {shapes}) was "

@@ -139,7 +139,10 @@ class Primitive:
 
     def __call__(self, *inputs: Any, **params: Any) -> Any:
         """Compute the result, and record it if an input requires a gradient."""
-        if len(inputs) == 1 and type(inputs[0]) is _Array:  # what most rules call: nothing to do
+        for x in inputs:
+            if type(x) is not _Array:
+                break
+        else:  # what most rules call, with NumPy's arrays alone: nothing to do
             try:
                 return self.forward(backend.cpu, *inputs, **params)
             except Exception as error:
@@ -203,19 +206,23 @@ class Primitive:
         kept, keep_out = plan
         parents: list[Any] = []
         versions = []
+        stamp = 0
         for i, x in enumerate(inputs):
             parent = None
             if tracked >> i & 1:
                 parent = x if x.node is None else x.node
             if i in kept:
                 if isinstance(x, Tensor):
-                    versions.append(x.version)
+                    version = x.version
+                    versions.append(version)
+                    stamp += version[0]
             else:
                 values[i] = parent
             parents.append(parent)
         if keep_out:
             versions.append(out.version)
-        out.node = Node(self, parents, values, out.data, keep_out, params, versions)
+            stamp += out.version[0]
+        out.node = Node(self, parents, values, out.data, keep_out, params, versions, stamp)
         out.requires_grad = True
 
     def _explain(self, values: list[Any], error: Exception) -> Exception:

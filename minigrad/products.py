@@ -51,11 +51,13 @@ class Curvature:
         self.create_graph = create_graph
         self._seed = autograd._seed(loss, None, create_graph)
         reached, leaves = autograd._reach([loss])
-        if any(node.hooks for node in reached) or any(leaf.hooks for leaf in leaves):
-            raise GraphError(
-                "a gradient hook has no second derivative; remove the hooks, or differentiate the "
-                "gradient: mg.autograd.grad(…, create_graph=True)"
-            )
+        sources: list[Node | Tensor] = [*reached, *leaves]
+        for made in sources:
+            if made.hooks:
+                raise GraphError(
+                    "a gradient hook has no second derivative; remove the hooks, or differentiate "
+                    "the gradient: mg.autograd.grad(…, create_graph=True)"
+                )
         if len({id(x) for x in self.inputs}) < len(self.inputs):
             raise ValueError("an input is given twice; its vector would be ambiguous")
         for node in reached:
@@ -201,15 +203,17 @@ class Curvature:
             tangent = moving.pop(id(node), None)  # older nodes do not read it
             if out is not None and tangent is not None:
                 out = Dual(out, tangent)
-            values = [
-                Dual(value, moving[id(parent)])
-                if id(parent) in moving and node.values[i] is not parent
-                else value
-                for i, (value, parent) in enumerate(zip(kept, node.parents, strict=True))
-            ]
-            last = all(type(parent) is not Node for parent in node.parents)
-            if last and type(g) is Dual and not any(type(x) is Dual for x in (out, *values)):
-                g = Dual(None, g.tangent)  # nobody reads the value any more
+            read = type(out) is Dual  # whether a rule reads the gradient's value
+            values = list(kept)
+            for i, parent in enumerate(node.parents):
+                tangent = moving.get(id(parent))
+                if tangent is not None and node.values[i] is not parent:
+                    values[i] = Dual(values[i], tangent)
+                    read = True
+                elif type(parent) is Node:
+                    read = True
+            if type(g) is Dual and not read:
+                g = Dual(None, g.tangent)
             return [g, out, values, 0] if node.op.variadic else [g, out, *values]
 
         return lift
