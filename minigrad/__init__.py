@@ -4,7 +4,7 @@ The usual import is ``import minigrad as mg``. This file lists the public names,
 """
 
 from minigrad import autograd, curvature, ops, random, testing
-from minigrad.backend import DeviceError
+from minigrad.backend import DeviceError, empty_cache
 from minigrad.backend.numpy import bool_, float16, float32, float64, int32, int64
 from minigrad.backend.settings import allow_tf32, deterministic
 from minigrad.creation import (
@@ -41,7 +41,7 @@ __all__ = [
     *ops.__all__,
     "AnomalyError", "DeviceError", "GraphError", "ShapeError", "Tensor", "allow_tf32", "arange",
     "autograd", "bool_", "curvature", "detect_anomaly", "deterministic", "enable_grad",
-    "eye", "float16", "float32", "float64", "from_dlpack", "full",
+    "empty_cache", "eye", "float16", "float32", "float64", "from_dlpack", "full",
     "ggn_vp", "grad", "hessian", "hvp", "int32", "int64", "is_grad_enabled", "jacobian", "jvp",
     "linspace",
     "manual_seed", "no_grad", "ones", "ones_like", "rand", "randn", "random", "tensor", "testing",

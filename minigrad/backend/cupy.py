@@ -188,6 +188,12 @@ def known_finite(array: Any) -> bool:
     return False
 
 
+def empty_cache() -> None:
+    """Give the memory that CuPy's pools keep, and no array uses, back to device and host."""
+    cp.get_default_memory_pool().free_all_blocks()
+    cp.get_default_pinned_memory_pool().free_all_blocks()
+
+
 def synchronize() -> None:
     """Wait until the device has finished."""
     cp.cuda.Device().synchronize()

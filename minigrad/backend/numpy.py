@@ -12,7 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.backend.pool import Pool
+
 Array: Any = np.ndarray
+
+LARGE = 16_384  # elements: memory for fewer comes from malloc's heap, where it stays
+pool = Pool(np.empty, limit=256 << 20, each=16)
 
 
 def __getattr__(name: str) -> Any:
@@ -53,6 +58,11 @@ def has_room(nbytes: int) -> bool:
 def known_finite(array: Any) -> bool:
     """Say whether all elements are known to be finite; to know costs little here."""
     return bool(np.count_nonzero(np.isfinite(array)) == array.size)
+
+
+def empty_cache() -> None:
+    """Free the large arrays that are kept for the next results."""
+    pool.clear()
 
 
 def synchronize() -> None:
@@ -121,6 +131,26 @@ def sum(array: Any, axis: Any = None, keepdims: bool = False) -> Any:
             total = np.sum(array, axis=axis, keepdims=keepdims, dtype="float32")
             return total.astype(array.dtype)
     return np.sum(array, axis=axis, keepdims=keepdims)
+
+
+def matmul(a: Any, b: Any) -> Any:
+    """Return the matrix product (or products), large ones in memory from the pool.
+
+    For small matrices the method is 0.4 µs ahead of the function.
+    """
+    if a.ndim == 2 and b.ndim == 2:
+        shape = (a.shape[0], b.shape[1])
+        if shape[0] * shape[1] < LARGE:
+            return a.dot(b)
+    elif a.ndim > 1 and b.ndim > 1:
+        shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
+        if math.prod(shape) < LARGE:
+            return np.matmul(a, b)
+    else:
+        return np.matmul(a, b)
+    if a.dtype is not b.dtype or a.dtype.char not in "fd":
+        return np.matmul(a, b)
+    return np.matmul(a, b, out=pool.take(shape, a.dtype))
 
 
 def relu(array: Any) -> Any:

@@ -31,7 +31,12 @@ def _joined(a: Array, b: Array, c: Array, d: Array) -> Array | None:
     return xp.matmul(xp.concatenate((a, c), axis=1), xp.concatenate((b, d)))
 
 
-@bilinear(lambda g, b: g @ mT(b), lambda g, a: mT(a) @ g, joined=_joined, shape_rule=_MATMUL)
+@bilinear(
+    lambda g, b: _matmul(g, mT(b)),
+    lambda g, a: _matmul(mT(a), g),
+    joined=_joined,
+    shape_rule=_MATMUL,
+)
 def _matmul(xp: Backend, a: Array, b: Array) -> Array:
     return xp.matmul(a, b)
 
@@ -81,28 +86,16 @@ def trace(x: Value) -> Any:
 # Affine ------------------------------------------------------------------------------------------
 
 
-def _rows(x: Any) -> Any:
-    """Return x as a matrix with its last axis as columns."""
-    return x if x.ndim == 2 else x.reshape((-1, x.shape[-1]))
-
-
-def _times(g: Any, matrix: Any) -> Any:
-    """Return g @ matrix as one large product: of many small ones CuPy would make copies."""
-    if g.ndim < 3 or not g.size:
-        return g @ matrix
-    return (_rows(g) @ matrix).reshape((*g.shape[:-1], matrix.shape[1]))
-
-
 @bilinear(
-    lambda g, weight: _times(g, weight),
-    lambda g, x: (_rows(x).T @ _rows(g)).T,
-    added=lambda g: _sum(_rows(g), axis=(0,), keepdims=False),
+    lambda g, weight: _matmul(g, weight),
+    lambda g, x: _matmul(x.T, g).T,
+    added=lambda g: _sum(g, axis=(0,), keepdims=False),
     shape_rule="the last size of x and of the weight must be equal, the bias as long as the weight",
 )
 def _affine(xp: Backend, x: Array, weight: Array, bias: Array) -> Array:
     if weight.ndim != 2:
         raise ValueError("the weight is a matrix")
-    out = _times(x, weight.T)
+    out = xp.matmul(x, weight.T)
     if isinstance(bias, (int, float)):
         return out + bias if bias else out
     if out.dtype != bias.dtype:
@@ -113,7 +106,14 @@ def _affine(xp: Backend, x: Array, weight: Array, bias: Array) -> Array:
 
 def affine(x: Value, weight: Value, bias: Value = None) -> Any:
     """Return x Wᵀ + b for x (…, in), W (out, in), b (out,): the linear layer, in one operation."""
-    return matmul(x, mT(weight)) if bias is None else _affine(x, weight, bias)
+    if bias is None:
+        return matmul(x, mT(weight))
+    shape = shape_of(x)
+    if len(shape) == 2 or not shape:
+        return _affine(x, weight, bias)
+    rows = reshape(x, (math.prod(shape[:-1]), shape[-1]))  # one large product: not many small ones
+    out = _affine(rows, weight, bias)
+    return reshape(out, (*shape[:-1], shape_of(out)[1]))
 
 
 # Einstein's sum ----------------------------------------------------------------------------------

@@ -161,3 +161,13 @@ def test_a_library_that_is_missing_is_named(device, monkeypatch):
     with pytest.raises(mg.DeviceError, match=r'libcublas.so.13".*pip install "cupy-cuda13x\[ctk\]'):
         x @ x
     vars(mg.backend.get("cuda")).pop("matmul", None)
+
+
+def test_empty_cache_gives_back_what_cupy_keeps(device):
+    import cupy
+
+    mg.ones(2, device=device)
+    pools = cupy.get_default_memory_pool(), cupy.get_default_pinned_memory_pool()
+    before = [pool.freed for pool in pools]
+    mg.empty_cache()
+    assert [pool.freed for pool in pools] == [count + 1 for count in before]

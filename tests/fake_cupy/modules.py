@@ -28,6 +28,8 @@ compute_types = {}
 OURS = {
     "cupy": {
         "ndarray": ndarray, "RawKernel": raw_kernel,
+        "get_default_memory_pool": lambda: cuda.device_pool,
+        "get_default_pinned_memory_pool": lambda: cuda.pinned_pool,
         **{f.__name__: f for f in (
             functions.array, functions.argsort, functions.asarray, functions.ascontiguousarray,
             functions.asnumpy, functions.clip, functions.copyto, functions.dot, functions.einsum,
