@@ -2,7 +2,8 @@
 
 The pages are docs/*.md, the chapters docs/course/*.py (which are run while it is built), the API
 pages docs/api/*.rst. What Sphinx does not do by itself is in docs/builder: the API from the
-docstrings (`reference.py`), formulas as MathML (`mathml.py`), the examples (`examples.py`).
+docstrings (`reference.py`), formulas as MathML (`mathml.py`), the examples (`examples.py`), the
+order of the pages (`contents.py`).
 """
 
 import os
@@ -24,7 +25,8 @@ project = "minigrad"
 release = version = minigrad.__version__
 copyright = "the minigrad authors"
 extensions = [
-    "myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "examples", "mathml", "reference",
+    "myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary",
+    "contents", "examples", "mathml", "reference",
 ]  # fmt: skip
 # README.md is the list of pages for who reads the folder; scripts draw what the pages show.
 exclude_patterns = ["*.py", "README.md", "builder"]
