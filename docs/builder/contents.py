@@ -5,6 +5,7 @@ A page of docs/ that is not named here comes last in the guide, by its file's na
 
 GUIDE = [
     "quickstart",
+    "runs",
     "how-it-works",
     "derivatives",
     "curvature",
