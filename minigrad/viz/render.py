@@ -6,6 +6,7 @@ What is not here: the text itself (`graphs/dot.py`).
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sysconfig
@@ -55,7 +56,33 @@ def render(dot: str, format: str = "svg") -> bytes:
     if done.returncode != 0 or not done.stdout:
         reason = done.stderr.decode(errors="replace").strip().splitlines()
         raise RenderError(f"{program} could not draw the graph: {reason[0] if reason else ''}")
-    return done.stdout
+    return centered(done.stdout.decode()).encode() if format == "svg" else done.stdout
+
+
+def centered(svg: str) -> str:
+    """Return Graphviz's SVG with each node's lines set from the middle, as they are meant.
+
+    Graphviz measures text in Helvetica and writes where each line starts. Where a browser has only
+    a wider font, all the excess would stick out on the right.
+    """
+    fonts = 'font-family="Helvetica,Arial,Liberation Sans,sans-serif"'
+    return _NODE.sub(_center, svg.replace('font-family="Helvetica,sans-Serif"', fonts))
+
+
+_NODE = re.compile(r'<g id="[^"]*" class="node">.*?</g>', re.DOTALL)
+_OUTLINE = re.compile(r'<(?:path|polygon)[^>]* (?:d|points)="([^"]*)"|<ellipse[^>]* cx="([^"]*)"')
+_START = re.compile(r'text-anchor="start" x="[^"]*" y="([^"]*)"')
+
+
+def _center(node: re.Match[str]) -> str:
+    text = node[0]
+    outline = _OUTLINE.search(text)
+    rows = _START.findall(text)
+    if outline is None or len(set(rows)) < len(rows):  # pieces that stand side by side
+        return text
+    across = [float(x) for x in re.findall(r"(-?[\d.]+),", outline[1] or f"{outline[2]},")]
+    middle = (min(across) + max(across)) / 2
+    return _START.sub(rf'text-anchor="middle" x="{middle:.2f}" y="\1"', text)
 
 
 def _program(format: str) -> str:

@@ -265,3 +265,27 @@ def test_no_drawing_library_is_imported_before_it_is_needed():
         [sys.executable, "-c", code % heavy], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_lines_are_set_from_the_middle_of_their_node():
+    """A browser without Helvetica has wider letters: they must not stick out on one side."""
+    graph = viz.graph(network()[0], show=("shape", "dtype", "bytes"))
+    space = "{http://www.w3.org/2000/svg}"
+    nodes = [
+        g for g in ET.fromstring(graph._repr_svg_()).iter(f"{space}g") if g.get("class") == "node"
+    ]
+    assert len(nodes) == len(graph.vertices)
+    for node in nodes:
+        texts = list(node.iter(f"{space}text"))
+        assert len({text.get("y") for text in texts}) == len(texts) > 0
+        assert {text.get("text-anchor") for text in texts} == {"middle"}
+        (middle,) = {float(text.get("x")) for text in texts}
+        outline = next(node.iter(f"{space}ellipse"), None)
+        if outline is not None:
+            assert middle == pytest.approx(float(outline.get("cx")))
+        else:
+            points = next(
+                e.get("d") or e.get("points") for e in node if e.get("d") or e.get("points")
+            )
+            across = [float(pair.split(",")[0]) for pair in re.sub("[MCL]", " ", points).split()]
+            assert middle == pytest.approx((min(across) + max(across)) / 2, abs=0.01)

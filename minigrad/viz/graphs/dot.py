@@ -161,8 +161,9 @@ class _Writer:
         notes = [count(totals.numbers, "parameter")] if totals.numbers else []
         if "bytes" in self.show and totals.kept:
             notes.append(f"keeps {size(totals.kept)}")
-        note = _small("  " + ", ".join(notes)) if notes else ""
-        return f"graph [{style} label=<<B>{_box_name(box)}</B>{note}> labeljust=l labelloc=t]"
+        lines = [f"<B>{_box_name(box)}</B>", *([_small(", ".join(notes))] if notes else [])]
+        label = "".join(f'{line}<BR ALIGN="LEFT"/>' for line in lines)
+        return f"graph [{style} label=<{label}> labeljust=l labelloc=t]"
 
     def _edges(self) -> Iterable[str]:
         merged = bool(self.view.twins or self.view.folded)
