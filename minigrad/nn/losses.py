@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad.nn import functional
-from minigrad.nn.functional import check_reduction
+from minigrad.nn.functional.reduction import REDUCTIONS, check_reduction
 from minigrad.nn.module import Module
 
 
@@ -67,7 +67,9 @@ class CrossEntropyLoss(_Loss):
 
     `label_smoothing` ε mixes the target with the uniform distribution: (1 - ε) · target + ε/C.
 
-    Raises ShapeError, TypeError and ValueError for a target of a wrong shape, dtype and range.
+    Raises ShapeError, TypeError and ValueError for a target of a wrong shape, dtype and range. On a
+    GPU a class out of range makes the loss NaN instead, since the host does not wait to look at the
+    classes; within ``mg.detect_anomaly()`` it does, and raises the ValueError.
     """
 
     def __init__(
@@ -125,7 +127,7 @@ class KLDivLoss(_Loss):
     """
 
     def __init__(self, reduction: str = "mean", log_target: bool = False) -> None:
-        check_reduction(reduction, (*functional.REDUCTIONS, "batchmean"))
+        check_reduction(reduction, (*REDUCTIONS, "batchmean"))
         self.reduction = reduction
         self.log_target = log_target
 

@@ -97,6 +97,16 @@ def test_a_class_that_is_none_makes_the_loss_nan(device):
         assert np.isfinite(host(loss(x, mg.tensor([0, -100, 1], device=device)), device))
 
 
+def test_a_class_that_is_none_is_an_error_where_anomalies_are_looked_for(device):
+    x = mg.randn(3, 4, 2, device=device)
+    for loss in (nn.CrossEntropyLoss(), nn.CrossEntropyLoss(label_smoothing=0.1), nn.NLLLoss()):
+        with mg.detect_anomaly():
+            with pytest.raises(ValueError, match=r"a class 7 in the target; with 4 classes"):
+                loss(x, mg.tensor([[0, 1], [2, 7], [1, 0]], device=device))
+            fine = loss(x, mg.tensor([[0, 1], [2, -100], [1, 0]], device=device))
+        assert np.isfinite(host(fine, device))
+
+
 def test_a_model_moves_and_its_state_loads_anywhere(device):
     model = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm(3), nn.PReLU())
     state = model.state_dict()
