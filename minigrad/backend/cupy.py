@@ -276,6 +276,11 @@ def relu(array: Any) -> Any:
     return cp.maximum(array, 0)
 
 
+def powered(array: Any, exponent: float) -> Any:
+    """Return an array to the power of a number."""
+    return array**exponent
+
+
 def solve(a: Any, b: Any) -> Any:
     """Return a⁻¹ b for matrices; where a has no inverse the numbers mean nothing, unsaid."""
     if a.ndim > 2 or b.ndim > 2:  # CuPy wants as many of either

@@ -160,6 +160,69 @@ def relu(array: Any) -> Any:
     return np.maximum(array, np.zeros(array.shape[-1], array.dtype))
 
 
+_SELECT_BLOCK = 1 << 14  # elements, so that a block is selected within the cache
+_BITS: dict[Any, Any] = {
+    np.dtype("float32"): np.dtype("int32"),
+    np.dtype("float64"): np.dtype("int64"),
+}
+_FLOATS = {bits: floats for floats, bits in _BITS.items()}
+
+
+def where(condition: Any, a: Any, b: Any) -> Any:
+    """Return a where the condition holds, else b; of many floats by their bits.
+
+    ``np.where`` branches at each element: ten times as slow where that cannot be foretold.
+    """
+    bits = _BITS.get(getattr(a if isinstance(a, np.ndarray) else b, "dtype", None))
+    if bits is None or getattr(condition, "size", 0) < 4096 or condition.dtype != bool:
+        return np.where(condition, a, b)
+    words = [_words(x, condition, bits) for x in (a, b)]
+    if words[0] is None or words[1] is None or not condition.flags.c_contiguous:
+        return np.where(condition, a, b)
+    chosen = condition.reshape(-1).view("int8")
+    out = np.empty(chosen.size, bits)
+    for start in range(0, out.size, _SELECT_BLOCK):
+        part = slice(start, start + _SELECT_BLOCK)
+        this, other = (x[part] if x.ndim else x for x in words)
+        within = out[part]
+        within[...] = np.negative(chosen[part])  # all bits, or none
+        within &= this ^ other
+        within ^= other
+    return out.view(_FLOATS[bits]).reshape(condition.shape)
+
+
+def _words(x: Any, condition: Any, bits: Any) -> Any:
+    """Return floats as integers of the same bits, flat or of no axis; None if they do not fit."""
+    if type(x) is float or type(x) is int:
+        return np.asarray(x, _FLOATS[bits]).view(bits)
+    if getattr(x, "dtype", None) != _FLOATS[bits]:
+        return None
+    if x.ndim == 0:
+        return np.asarray(x).view(bits)
+    fits = x.shape == condition.shape and x.flags.c_contiguous
+    return x.reshape(-1).view(bits) if fits else None
+
+
+def powered(array: Any, exponent: float) -> Any:
+    """Return an array to the power of a number; small whole ones of floats by products.
+
+    Of a negative number ``np.power`` takes 150 times as long as two products.
+    """
+    if array.dtype.kind == "f" and exponent in (3, 4, 5, 6, -2, -3, -4):
+        return products(1 / array if exponent < 0 else array, builtins.abs(int(exponent)))
+    return array**exponent
+
+
+def products(x: Any, exponent: int) -> Any:
+    """Return x to a power of at least 1, in as few products as there are binary digits."""
+    result = x if exponent & 1 else None
+    while exponent := exponent >> 1:
+        x = x * x
+        if exponent & 1:
+            result = x if result is None else result * x
+    return result
+
+
 def solve(a: Any, b: Any) -> Any:
     """Return a⁻¹ b for matrices, with one batch of either for all of the other."""
     return np.linalg.solve(a, b)
@@ -171,28 +234,55 @@ def sum_of_squares(vector: Any) -> float:
         return float(np.dot(vector, vector))
 
 
-@functools.cache
-def _erf_series(limit: float, degree: int) -> Any:
-    """Return Chebyshev coefficients of erf(√u)/√u for u in [0, limit²], computed, not typed in."""
+# erf x = tanh(x P(x²)/Q(x²)) for |x| up to a limit, beyond which it rounds to 1: coefficients of P
+# and Q, the constant first. They are the minimax fit of atanh(erf x)/x, found in 50 digits by
+# least squares with Lawson's weights; its relative error in erf is 1e-8 and 8e-17.
+_ERF: dict[str, tuple[float, tuple[float, ...], tuple[float, ...]]] = {
+    "float32": (
+        4.0,
+        (1.12837918, 0.250882767, 0.0353264208, 0.0013873523, -1.52145623e-05),
+        (1.0, 0.131259556, 0.0195359166),
+    ),
+    "float64": (
+        6.0,
+        (1.1283791670955126, 0.4647505013392655, 0.12760603157466097, 0.021113463360876737,
+          0.002494527079179615, 0.0001872375736860158, 8.56230850507439e-06, 1.1359245371421857e-07,
+          -4.8303191656014875e-09, -2.135549715174689e-11),
+        (1.0, 0.32079455965946113, 0.08405537514311526, 0.011638025209830729,
+          0.0012769030456333515, 7.431779698307232e-05, 2.8310333044756795e-06,
+          -2.263598080421542e-08, -1.0496127358575009e-09),
+    ),
+}  # fmt: skip
+_ERF_BLOCK = 1 << 14  # elements, so that the polynomials are summed within the cache
 
-    def sample(nodes: Any) -> Any:
-        roots = np.sqrt((nodes + 1) * (limit * limit / 2)).tolist()
-        return np.array([math.erf(root) / root for root in roots])
 
-    return np.polynomial.chebyshev.chebinterpolate(sample, degree)
+def erf(array: Any, out: Any = None) -> Any:
+    """Return the error function, elementwise; NumPy has none.
 
-
-def erf(array: Any) -> Any:
-    """Return the error function, elementwise, as x·C(x²) with a Chebyshev series C.
-
-    NumPy has none. The absolute error is below 3e-7 in float32 and 1e-14 in float64; the relative
-    error near 0 is as small.
+    The relative error is below 4e-7 in float32 and 1e-15 in float64, five units of the last place.
     """
     array = np.asarray(array)
-    if array.dtype.kind != "f":
-        array = array.astype(np.float64)
-    limit, degree = (6.0, 37) if array.dtype.itemsize == 8 else (4.0, 16)
-    x = np.clip(array, -limit, limit)
-    series = _erf_series(limit, degree).astype(array.dtype)
-    y = x * np.polynomial.chebyshev.chebval(x * x * (2 / limit**2) - 1, series)
-    return np.clip(y, -1, 1)
+    if array.dtype.name not in _ERF:
+        wide = "float32" if array.dtype.char == "e" else "float64"
+        return erf(array.astype(wide)).astype(array.dtype if array.dtype.kind == "f" else wide)
+    limit, above, below = _ERF[array.dtype.name]
+    given = array.reshape(-1)
+    result = np.empty_like(given) if out is None else out
+    for start in range(0, given.size, _ERF_BLOCK):
+        x = given[start : start + _ERF_BLOCK].clip(-limit, limit)
+        square = x * x
+        ratio = _polynomial(above, square)
+        ratio /= _polynomial(below, square)
+        ratio *= x
+        np.tanh(ratio, out=result[start : start + _ERF_BLOCK])
+    return result.reshape(array.shape) if out is None else out
+
+
+def _polynomial(coefficients: tuple[float, ...], x: Any) -> Any:
+    """Return Σ cₖ xᵏ, by Horner's rule in one buffer."""
+    total = x * coefficients[-1]
+    total += coefficients[-2]
+    for c in coefficients[-3::-1]:
+        total *= x
+        total += c
+    return total

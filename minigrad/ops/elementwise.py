@@ -69,7 +69,7 @@ def neg(xp: Backend, x: Array) -> Array:
 @elementwise(lambda x, exponent: exponent * power(x, exponent=exponent - 1) if exponent else 0)
 def power(xp: Backend, x: Array, *, exponent: float) -> Array:
     """Return x to a constant exponent, a Python number."""
-    return x**exponent
+    return xp.powered(x, exponent)
 
 
 @elementwise(
@@ -183,8 +183,8 @@ def sigmoid(xp: Backend, x: Array) -> Array:
 
 @elementwise(lambda x: sigmoid(x))
 def softplus(xp: Backend, x: Array) -> Array:
-    """Return log(1 + eˣ), as log(e⁰ + eˣ), which cannot overflow."""
-    return xp.logaddexp(x, 0.0)
+    """Return log(1 + eˣ), as max(x, 0) + log(1 + e^-|x|), which cannot overflow."""
+    return xp.relu(x) + xp.log1p(xp.exp(-xp.abs(x)))
 
 
 @elementwise(lambda x: (2 / math.sqrt(math.pi)) * exp(-x * x))

@@ -189,7 +189,12 @@ def all(x: Value, axis: Axis = None, keepdims: bool = False) -> Any:
 
 
 def _shifted(xp: Backend, x: Array, axis: tuple[int, ...]) -> tuple[Array, Array]:
-    """Return x less its maximum, which cannot overflow, and that maximum (0 where infinite)."""
+    """Return x less its maximum, which cannot overflow, and that maximum (0 where infinite).
+
+    The difference is new memory of a floating dtype, to be computed in.
+    """
+    if x.dtype.kind != "f":
+        x = x.astype("float64")
     top = x.max(axis if len(axis) != 1 else axis[0], keepdims=True)
     if not xp.known_finite(top):
         top = xp.where(xp.isfinite(top), top, 0)
@@ -228,13 +233,19 @@ def _softmax_rule(g: Any, out: Any, axis: tuple[int, ...]) -> Any:
 
 @primitive(_softmax_rule, tangent=_softmax_rule, shape_rule=_NONEMPTY)
 def _softmax(xp: Backend, x: Array, *, axis: tuple[int, ...]) -> Array:
-    weights = xp.exp(_shifted(xp, x, axis)[0])
-    return weights / xp.sum(weights, axis=axis, keepdims=True)
+    shifted = _shifted(xp, x, axis)[0]
+    weights = xp.exp(shifted, out=shifted)
+    weights /= xp.sum(weights, axis=axis, keepdims=True)
+    return weights
 
 
 @in_float32
 def softmax(x: Value, axis: Axis = -1) -> Any:
-    """Return eˣ / Σ eˣ over an axis, without overflow."""
+    """Return eˣ / Σ eˣ over an axis, without overflow.
+
+    Where all x are -∞ there is nothing to share: value and derivative are NaN, as in PyTorch. Give
+    such a row numbers first: ``softmax(where(mask | ~any(mask, -1, keepdims=True), x, -inf))``.
+    """
     return _softmax(x, axis=axes(axis, len(shape_of(x)), "softmax"))
 
 
@@ -245,12 +256,13 @@ def softmax(x: Value, axis: Axis = -1) -> Any:
 )
 def _log_softmax(xp: Backend, x: Array, *, axis: tuple[int, ...]) -> Array:
     shifted = _shifted(xp, x, axis)[0]
-    return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
+    shifted -= xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
+    return shifted
 
 
 @in_float32
 def log_softmax(x: Value, axis: Axis = -1) -> Any:
-    """Return x - log Σ eˣ over an axis, without overflow."""
+    """Return x - log Σ eˣ over an axis, without overflow; NaN where all x are -∞, as in PyTorch."""
     return _log_softmax(x, axis=axes(axis, len(shape_of(x)), "log_softmax"))
 
 

@@ -7,6 +7,7 @@ overflows or divides by zero on the way either.
 
 import numpy as np
 import pytest
+from scipy import special
 
 import minigrad as mg
 
@@ -166,3 +167,41 @@ def test_infinite_slopes_stay_infinite(f):
 def test_statistics_of_nothing_are_nan(reduce):
     assert np.isnan(reduce(mg.zeros(0)).item())
     assert np.isnan(mg.var(mg.ones(1), correction=1).item())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_erf_to_the_last_digits(dtype):
+    x = np.concatenate([np.linspace(-7, 7, 100_001), 10.0 ** np.linspace(-36, 2, 20_001)])
+    x = x.astype(dtype)
+    exact = special.erf(x.astype("float64"))
+    scale = np.where(exact == 0, 1, np.abs(exact))
+    error = np.abs(mg.erf(x) - exact) / scale
+    assert error.max() < {"float32": 4e-7, "float64": 1e-15}[dtype]
+    assert mg.erf(x).dtype == dtype
+    assert np.isnan(mg.erf(np.array([np.nan], dtype))).all()
+
+
+@pytest.mark.parametrize("f", [mg.softmax, mg.log_softmax])
+def test_a_row_of_nothing_but_minus_infinity_is_nan_and_alone(f):
+    """As in PyTorch: eˣ has no share in a sum that is 0, and what is NaN has no derivative."""
+    x = mg.tensor([[-INF, -INF], [0, 1]], dtype="float64", requires_grad=True)
+    g = mg.tensor([[0.0, 0.0], [1.0, 0.0]], dtype="float64")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        y = f(x)
+        y.backward(g)
+    alone = mg.tensor([[0, 1]], dtype="float64", requires_grad=True)
+    f(alone).backward(g[1:])
+    for found, expected in ((y, f(alone)), (x.grad, alone.grad)):
+        assert np.isnan(found.numpy()[0]).all()
+        np.testing.assert_array_equal(found.numpy()[1], expected.numpy()[0])
+
+
+def test_a_row_that_is_masked_as_a_whole_is_given_numbers_first():
+    """The way that the docstring of softmax names."""
+    scores = mg.tensor([[1.0, 2.0], [3.0, 1.0]], requires_grad=True)
+    mask = mg.tensor([[False, False], [True, False]])
+    weights = mg.softmax(mg.where(mask | ~mg.any(mask, 1, keepdims=True), scores, -INF))
+    weights = mg.where(mask, weights, 0)
+    assert weights.tolist() == [[0, 0], [1, 0]]
+    weights.sum().backward()
+    assert np.isfinite(scores.grad.numpy()).all()
