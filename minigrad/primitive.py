@@ -13,6 +13,7 @@ from typing import Any
 from minigrad import backend
 from minigrad.backend import Array as Array
 from minigrad.backend import DeviceError
+from minigrad.fuse.chain import LARGE, Chain
 from minigrad.mode import AnomalyError, ShapeError, mode, user_line
 from minigrad.node import Node
 from minigrad.tensor import Tensor, tensor
@@ -31,9 +32,11 @@ class Rule:
     keyword's name that keyword. What a rule does not name is not kept for it.
     """
 
-    __slots__ = ("call", "function", "keys", "scale", "slots")
+    __slots__ = ("call", "chain", "function", "keys", "scale", "slots")
 
-    def __init__(self, rule: Any, inputs: list[str], elementwise: bool) -> None:
+    def __init__(
+        self, rule: Any, inputs: list[str], elementwise: bool, one_pass: bool = False
+    ) -> None:
         self.function: Callable[..., Any] | None = rule if callable(rule) else None
         self.scale = None if callable(rule) else rule  # a constant partial derivative
         names = list(inspect.signature(rule).parameters) if callable(rule) else []
@@ -43,6 +46,10 @@ class Rule:
         self.keys = [name for name in names if name not in frame]
         if self.keys != names[len(self.slots) :]:
             raise TypeError(f"a rule names the operation's keywords last, not {names}")
+        # On large arrays a chain of elementwise operations is one pass.
+        self.chain: Chain | None = None
+        if self.function is not None and (elementwise or (one_pass and self.slots)):
+            self.chain = Chain(self._product if elementwise else self.function)
         # ``call(frame, params)`` returns the input's gradient; the frame is [g, out, *inputs].
         self.call = self._written_out(elementwise)
 
@@ -59,8 +66,24 @@ class Rule:
             text = f"function({', '.join(arguments)})"
             if partial:  # the function is ∂out/∂input
                 text = f"frame[0] * {text}"
-        names = {"function": self.function, "scale": self.scale}
+            if self.chain is not None:
+                small = "type(frame[0]) is Array and frame[0].size < LARGE"
+                text = f"{text} if {small} else one_pass(frame, params)"
+        names = {"function": self.function, "scale": self.scale, "one_pass": self._one_pass}
+        names |= {"Array": _Array, "LARGE": LARGE}
         return eval(f"lambda frame, params: {text}", names)  # type: ignore[no-any-return]
+
+    def _one_pass(self, frame: list[Any], params: dict[str, Any]) -> Any:
+        """Return the same as the text, in one pass if that can be."""
+        assert self.chain is not None
+        reads = self.slots if self.chain.formula is self.function else [0, *self.slots]
+        inputs = [frame[slot] for slot in reads]
+        keywords = {key: params[key] for key in self.keys}
+        out = self.chain.run(inputs, keywords)
+        return self.chain.formula(*inputs, **keywords) if out is None else out
+
+    def _product(self, g: Any, *inputs: Any, **params: Any) -> Any:
+        return g * self.function(*inputs, **params)  # type: ignore[misc]
 
 
 class Primitive:
@@ -91,6 +114,7 @@ class Primitive:
         added: bool = False,
         tangent: Any = None,
         joined: Any = None,
+        one_pass: bool = False,
     ) -> None:
         signature = inspect.signature(forward)
         names = list(signature.parameters.values())[1:]
@@ -108,10 +132,10 @@ class Primitive:
         if self.variadic:
             self.inputs.append("i")
         named = [
-            None if rule is None else Rule(rule, self.inputs, kind == "elementwise")
+            None if rule is None else Rule(rule, self.inputs, kind == "elementwise", one_pass)
             for rule in rules
         ]
-        self.tangent = None if tangent is None else Rule(tangent, self.inputs, False)
+        self.tangent = None if tangent is None else Rule(tangent, self.inputs, False, one_pass)
         self.rules: list[Rule | None] = named + [None] * (len(self.inputs) - len(named))
         self.plans: dict[tuple[int, int], tuple[tuple[int, ...], bool]] = {}
 
@@ -326,11 +350,16 @@ def bilinear(
     return _definition("bilinear", rules, **options)
 
 
-def primitive(*rules: Any, tangent: Any = None, shape_rule: str = "") -> Callable[..., Primitive]:
+def primitive(
+    *rules: Any, tangent: Any = None, one_pass: bool = False, shape_rule: str = ""
+) -> Callable[..., Primitive]:
     """Define any other operation by a vector-Jacobian product for each input.
 
     Forward mode transposes that once more, at the cost of a few operations. `tangent` saves them
     where they are felt: the Jacobian-vector product with a tangent ``t`` of the first input, the
     only one with a derivative. It reads no more than the first rule, for no more is kept.
+
+    `one_pass` says that the rules do nothing but elementwise operations on values of one shape.
     """
-    return _definition("general", rules, tangent=tangent, shape_rule=shape_rule)
+    options = {"tangent": tangent, "one_pass": one_pass, "shape_rule": shape_rule}
+    return _definition("general", rules, **options)

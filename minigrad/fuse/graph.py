@@ -28,6 +28,7 @@ SPELLING: dict[str, tuple[str, str]] = {
     "log": ("log", "log({0})"),
     "log1p": ("log1p", "log1p({0})"),
     "tanh": ("tanh", "tanh({0})"),
+    "erf": ("erf", "erf({0})"),
     "floor": ("floor", "floor({0})"),
     "maximum": ("maximum", "select(({0} >= {1}) | ({0} != {0}), {0}, {1})"),  # NaN stays NaN
     "minimum": ("minimum", "select(({0} <= {1}) | ({0} != {0}), {0}, {1})"),
@@ -48,7 +49,7 @@ BOOLEAN = {
 
 # What an input cannot be called in the text of a loop: a word of it, or what a result is called.
 _TAKEN = re.compile(
-    r"[cx]\d+|.*_|F|i|n|step|select|loop|numba|fabs|sqrt|pow|exp|expm1|log|log1p|tanh|floor|"
+    r"[cx]\d+|.*_|F|i|n|step|select|loop|numba|fabs|sqrt|pow|exp|expm1|log|log1p|tanh|erf|floor|"
     r"auto|bool|case|catch|char|const|default|delete|do|double|enum|extern|float|goto|inline|int|"
     r"long|new|operator|private|public|short|signed|sizeof|static|struct|switch|template|this|"
     r"throw|typedef|typename|union|unsigned|using|virtual|void|volatile"

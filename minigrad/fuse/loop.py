@@ -30,7 +30,7 @@ _numba: Any = None  # the module; False once it was found missing or unfit
 _lock = threading.Lock()
 
 _TEXT = """\
-from math import exp, expm1, fabs, log, log1p, sqrt, tanh
+from math import erf, exp, expm1, fabs, log, log1p, sqrt, tanh
 
 from numba import njit
 from numpy import {dtype} as F, floor

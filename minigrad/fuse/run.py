@@ -11,11 +11,17 @@ from minigrad.fuse import blocks, kernel, loop, threads
 from minigrad.fuse.graph import Graph
 
 
-def run(graph: Graph, numbers: Sequence[float], pieces: Sequence[Sequence[Array]]) -> bool:
+def run(
+    graph: Graph,
+    numbers: Sequence[float],
+    pieces: Sequence[Sequence[Array]],
+    compiled: bool = True,
+) -> bool:
     """Run a graph over pieces: for each, the contiguous 1-D arrays that are its inputs.
 
     `numbers` are its scalars; all arrays have one dtype and are on one device. What is an output
-    changes in place. False, with nothing done, if there is no kernel for it on the arrays' device.
+    changes in place. Unless `compiled`, the loop of Numba is out of the question. False, with
+    nothing done, if there is no kernel for it on the arrays' device.
     """
     first = pieces[0][0]
     if backend.of((first,)) is not backend.cpu:
@@ -24,7 +30,8 @@ def run(graph: Graph, numbers: Sequence[float], pieces: Sequence[Sequence[Array]
         kernel.run(graph, numbers, pieces)
         return True
     length = first.size if len(pieces) == 1 else sum(piece[0].size for piece in pieces)
-    machine: Any = loop if loop.ready(graph, length, first.dtype) else blocks
+    fast = compiled and loop.ready(graph, length, first.dtype)
+    machine: Any = loop if fast else blocks
     if length < threads.SHARED or threads.count() == 1:
         machine.run(graph, numbers, pieces)
     else:

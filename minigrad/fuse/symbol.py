@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from minigrad.fuse.graph import Graph
+from minigrad import backend
+from minigrad.fuse.graph import SPELLING, Graph
 
 Step = tuple[str, tuple[int, ...]]  # an operation and its operands, as `Graph` numbers them
 
@@ -19,9 +20,10 @@ Step = tuple[str, tuple[int, ...]]  # an operation and its operands, as `Graph` 
 class Tape:
     """What symbols write to: the operations so far, and the numbers that went into them."""
 
-    __slots__ = ("calls", "count", "numbers", "steps")
+    __slots__ = ("calls", "count", "dtype", "numbers", "steps")
 
-    def __init__(self, inputs: int) -> None:
+    def __init__(self, inputs: int, dtype: Any = None) -> None:
+        self.dtype = dtype  # of all arrays, where that is known
         self.count = inputs  # of symbols, the inputs first
         self.steps: list[Step] = []
         self.numbers: list[float] = []
@@ -64,15 +66,40 @@ class Symbol:
             low, high = params["low"], params["high"]
             above = self if low is None else self.tape.record("maximum", self, low)
             return above if high is None else self.tape.record("minimum", above, high)
-        if params or op.kind == "linear" or op.kind == "bilinear":
+        if op.kind == "linear" or op.kind == "bilinear":
             raise TypeError(f"{name} is not elementwise")
+        ours = op.forward.__module__.startswith("minigrad.")
+        if op.kind == "elementwise" and not (ours and name in SPELLING):
+            try:
+                return op.forward(NAMES, *inputs, **params)  # type: ignore[no-any-return]
+            except (TypeError, AttributeError):
+                pass  # it does what symbols cannot, and stays a call
+        if name in SPELLING and not ours:
+            raise TypeError(f"another operation is called {name}, too")
+        if params:
+            raise TypeError(f"{name} has keywords")
         self.tape.calls[name] = op
         return self.tape.record(name, *inputs)
 
+    @property
+    def dtype(self) -> Any:
+        """The dtype of the arrays, where the formula is traced for one."""
+        if self.tape.dtype is None:
+            raise AttributeError("a formula for arrays of any dtype has none")
+        return self.tape.dtype
+
+    def astype(self, dtype: Any) -> Symbol:
+        """Return a number for a truth value: there is one dtype only."""
+        if dtype != self.dtype:
+            raise TypeError(f"a formula of {self.dtype} has nothing of {dtype}")
+        return self.tape.record("mul", self, 1.0)
+
     def __pow__(self, exponent: Any) -> Symbol:
-        """Return a power; of the exponents, 2 and ½ are operations of their own."""
+        """Return a power; 2 and ½ are operations of their own, 3 to 6 a few products."""
         if type(exponent) is not Symbol and exponent in (0.5, 2):
             return self.tape.record("square" if exponent == 2 else "sqrt", self)
+        if type(exponent) is not Symbol and exponent in (3, 4, 5, 6):
+            return backend.cpu.products(self, int(exponent))  # type: ignore[no-any-return]
         return self.tape.record("pow", self, exponent)
 
     def __bool__(self) -> bool:
@@ -111,6 +138,31 @@ for _python, _name in _COMPARISONS.items():
     setattr(Symbol, f"__{_python}__", _operator(_name))
 
 
+class _Names:
+    """A backend whose functions take symbols, for the forward function of an operation."""
+
+    def __getattr__(self, name: str) -> Any:
+        operation = _FUNCTIONS.get(name)
+        if operation is None:
+            return getattr(backend.cpu, name)
+
+        def function(*operands: Any) -> Any:
+            for x in operands:
+                if type(x) is Symbol:
+                    return x.tape.record(operation, *operands)
+            return getattr(backend.cpu, name)(*operands)
+
+        return function
+
+    def relu(self, x: Any) -> Any:
+        """Return max(x, 0)."""
+        return self.maximum(x, 0.0)
+
+
+_FUNCTIONS = {ufunc: operation for operation, (ufunc, _) in SPELLING.items()} | {"abs": "abs"}
+NAMES = _Names()
+
+
 class Trace:
     """One call of a formula: its graph, the numbers of this call, and what else it returned."""
 
@@ -125,21 +177,23 @@ class Trace:
 _graphs: dict[Any, Graph] = {}
 
 
-def trace(formula: Callable[..., Any], inputs: Sequence[str], outputs: Sequence[str]) -> Trace:
-    """Call ``formula(*inputs) → (*outputs, *rest)`` with symbols.
+def trace(
+    formula: Callable[..., Any], inputs: Sequence[str], outputs: Sequence[str], dtype: Any = None
+) -> Trace:
+    """Call ``formula(*inputs) → (*outputs, *rest)`` with symbols, of a dtype if that is given.
 
     `inputs` and `outputs` are names. An output of an input's name takes that input's place; where
     the formula returns the input itself, there is nothing to do. What else it returns is kept.
 
     Raises TypeError or AttributeError for a formula that does what symbols cannot.
     """
-    tape = Tape(len(inputs))
+    tape = Tape(len(inputs), dtype)
     results = list(formula(*[Symbol(tape, i) for i in range(len(inputs))]))
     changed = [(name, tape.operand(x)) for name, x in zip(outputs, results, strict=False)]
     key = (*inputs, *tape.steps, *changed)
     graph = _graphs.get(key)
     if graph is None:
-        if len(_graphs) >= 256:  # formulas that never do the same twice must not fill the memory
+        if len(_graphs) >= 1024:  # formulas that never do the same twice must not fill the memory
             _graphs.clear()
         graph = _graphs[key] = Graph(inputs, tape.steps, changed, len(tape.numbers), tape.calls)
     return Trace(graph, tape.numbers, results[len(outputs) :])

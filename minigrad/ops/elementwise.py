@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from minigrad.fuse.chain import one_pass
 from minigrad.primitive import _BROADCAST, Array, Backend, elementwise, primitive
 from minigrad.tensor import Value
 
@@ -175,6 +176,7 @@ def tanh(xp: Backend, x: Array) -> Array:
 
 
 @elementwise(lambda out: out * (1 - out))
+@one_pass
 def sigmoid(xp: Backend, x: Array) -> Array:
     """Return 1 / (1 + e⁻ˣ), to full relative precision; x is limited to where e⁻ˣ is finite."""
     lowest = -int(math.log(xp.finfo(x.dtype).max)) if x.dtype.kind == "f" else -88
@@ -182,6 +184,7 @@ def sigmoid(xp: Backend, x: Array) -> Array:
 
 
 @elementwise(lambda x: sigmoid(x))
+@one_pass
 def softplus(xp: Backend, x: Array) -> Array:
     """Return log(1 + eˣ), as max(x, 0) + log(1 + e^-|x|), which cannot overflow."""
     return xp.relu(x) + xp.log1p(xp.exp(-xp.abs(x)))

@@ -1,9 +1,9 @@
 """Operations of neural networks that pay to be one: activations, losses, norms, penalties.
 
-Three of them take beside x a function of x that was computed on the way (the log-probabilities,
-the moments). Their rule for x is the whole derivative, along both paths, and reads that value,
-which saves computing it again; the rule for the value passes nothing. Since the value is a node of
-its own, the derivatives of the rule, of any order, go through it to x.
+Four of them take beside x a function of x that was computed on the way (Φ(x), the moments, the
+log-probabilities). Their rule for x is the whole derivative, along both paths, and reads that
+value, which saves computing it again; the rule for the value passes nothing. Since the value is a
+node of its own, the derivatives of the rule, of any order, go through it to x.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from functools import cache
 from typing import Any
 
 from minigrad import backend
+from minigrad.fuse.chain import one_pass
 from minigrad.ops.elementwise import exp, mul, power, relu, sigmoid, sign, square, tanh
 from minigrad.ops.half import HALF, is_half
 from minigrad.ops.indexing import getitem
 from minigrad.ops.linalg import _einsum
 from minigrad.ops.reduce import _log_softmax, _sum
 from minigrad.ops.shape import astype, unsqueeze
-from minigrad.primitive import Array, Backend, elementwise, primitive
+from minigrad.primitive import Array, Backend, bilinear, elementwise, primitive
 from minigrad.tensor import Tensor, Value
 
 
@@ -40,37 +41,54 @@ def _step(x: Any) -> Any:
 
 
 @elementwise(lambda x, slope: _step(x) * (1 - slope) + slope)
+@one_pass
 def leaky_relu(xp: Backend, x: Array, *, slope: float) -> Array:
     """Return x for x > 0, else slope · x; the derivative at 0 is the slope."""
     return xp.maximum(x, x * slope) if slope <= 1 else xp.minimum(x, x * slope)
 
 
 @elementwise(lambda x, weight: _step(x) * (1 - weight) + weight, lambda x: -relu(-x))
+@one_pass
 def prelu(xp: Backend, x: Array, weight: Array) -> Array:
     """Return x for x > 0, else weight · x; ∂/∂x at 0 is the weight."""
     return xp.relu(x) - weight * xp.relu(-x)
 
 
 def _elu_slope(x: Any, alpha: float, scale: float) -> Any:
-    step = _step(x)
-    return scale * (step + (1 - step) * (alpha * exp(-relu(-x))))
+    below = (scale * alpha) * exp(-relu(-x))  # above 0 that is scale · α
+    return below if alpha == 1 else below + _step(x) * (scale * (1 - alpha))
 
 
 @elementwise(_elu_slope)
+@one_pass
 def elu(xp: Backend, x: Array, *, alpha: float, scale: float) -> Array:
     """Return scale · x for x > 0, else scale · α(eˣ - 1); the derivative at 0 is scale · α."""
     return scale * (xp.relu(x) + alpha * xp.expm1(-xp.relu(-x)))
 
 
-@elementwise(lambda x: exp(-0.5 * (x * x)) * (1 / math.sqrt(2 * math.pi)))
+def _normal_density(x: Any) -> Any:
+    return exp(-0.5 * (x * x)) * (1 / math.sqrt(2 * math.pi))
+
+
+@elementwise(_normal_density)
+@one_pass
 def normal_cdf(xp: Backend, x: Array) -> Array:
     """Return Φ(x) = ½(1 + erf(x/√2)), the standard normal distribution function."""
     return 0.5 + 0.5 * xp.erf(x * math.sqrt(0.5))
 
 
+def _gelu_rule(g: Any, x: Any, cdf: Any) -> Any:
+    return g * (cdf + x * _normal_density(x))
+
+
+@primitive(_gelu_rule, _no_gradient, tangent=_gelu_rule, one_pass=True)
+def _gelu(xp: Backend, x: Array, cdf: Array) -> Array:
+    return x * cdf
+
+
 def gelu(x: Value) -> Any:
-    """Return x Φ(x); the product keeps Φ(x), so that erf is computed once."""
-    return mul(x, normal_cdf(x))
+    """Return x Φ(x), with derivative Φ(x) + x φ(x), for which Φ(x) is kept."""
+    return _gelu(x, normal_cdf(x))
 
 
 _ROOT = math.sqrt(2 / math.pi)
@@ -84,6 +102,7 @@ def _gelu_tanh_slope(x: Any) -> Any:
 
 
 @elementwise(_gelu_tanh_slope)
+@one_pass
 def gelu_tanh(xp: Backend, x: Array) -> Array:
     """Return ½x(1 + tanh(√(2/π)(x + 0.044715x³))), close to `gelu` and cheaper."""
     return 0.5 * x * (1 + xp.tanh(_ROOT * x * (1 + _CUBIC * (x * x))))
@@ -95,6 +114,7 @@ def _silu_slope(x: Any) -> Any:
 
 
 @elementwise(_silu_slope)
+@one_pass
 def silu(xp: Backend, x: Array) -> Array:
     """Return x · sigmoid(x)."""
     return x * (0.5 + 0.5 * xp.tanh(0.5 * x))
@@ -104,6 +124,7 @@ _HEIGHT, _RATE = 1.7159, 2 / 3
 
 
 @elementwise(lambda out: _HEIGHT * _RATE - (_RATE / _HEIGHT) * square(out))
+@one_pass
 def lecun_tanh(xp: Backend, x: Array) -> Array:
     """Return 1.7159 tanh(2x/3)."""
     return _HEIGHT * xp.tanh(_RATE * x)
@@ -168,6 +189,7 @@ def soft_cross_entropy(x: Value, target: Value, scale: float, total: bool) -> An
 
 
 @elementwise(lambda x, target: sigmoid(x) - target, lambda x: -x)
+@one_pass
 def bce_with_logits(xp: Backend, x: Array, target: Array) -> Array:
     """Return -t log σ(x) - (1-t) log(1-σ(x)), as max(x,0) - x·t + log(1 + e^-|x|)."""
     return (xp.relu(x) - x * target) + xp.log1p(xp.exp(-xp.abs(x)))
@@ -282,7 +304,14 @@ def normalize(x: Value, axis: tuple[int, ...], eps: float) -> tuple[Any, Array, 
     return out, raw[0] / shrink, variance
 
 
-@elementwise(lambda weight: weight, lambda x: x, 1)
+def _weight_gradient(g: Any, x: Any, weight: Any) -> Any:
+    """Return g · x summed over the axes along which the weight was broadcast."""
+    sizes = (1,) * (g.ndim - len(weight.shape)) + weight.shape
+    axis = tuple(a for a, n in enumerate(sizes) if n == 1)
+    return _einsum(g, x, spec=_contraction(g.ndim, axis)).reshape(weight.shape)
+
+
+@bilinear(lambda g, weight: g * weight, _weight_gradient, added=lambda g: g)
 def scale_shift(xp: Backend, x: Array, weight: Array, bias: Array) -> Array:
     """Return x · weight + bias, broadcast over x."""
     out = x * weight

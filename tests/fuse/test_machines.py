@@ -234,8 +234,13 @@ class Every(optim.Optimizer):
 
     @staticmethod
     def update(t, theta, g, m, *, lr=0.1):
-        a = mg.exp(-abs(g)) + mg.expm1(m) * mg.log(1 + m * m) - mg.log1p(m * m) + mg.tanh(g)
-        b = mg.where(g > 0.1, mg.floor(g * 3), mg.minimum(m, 0.2)) + abs(g) ** 1.3
+        a = (
+            mg.exp(-abs(g))
+            + mg.expm1(m) * mg.log(1 + m * m)
+            - mg.log1p(m * m)
+            + mg.tanh(g) * mg.erf(m)
+        )
+        b = mg.where(g > 0.1, mg.floor(g * 3), mg.minimum(m, 0.2)) + abs(mg.erf(g)) ** 1.3
         c = (g >= m) + (g <= m) * 2.0 + (g != m) * 4.0 + mg.where(mg.isnan(g), 0.0, mg.sign(g))
         return theta - lr * (a + b) / (1 + c * c), mg.maximum(m, g) ** 2
 

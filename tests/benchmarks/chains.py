@@ -1,0 +1,137 @@
+"""Times chains of elementwise operations, norms and losses beside PyTorch, forward and back.
+
+    python tests/benchmarks/chains.py [--write docs/performance.md] [--remedies] [--only NAME …]
+
+The processes take turns as in `run.py`, whose helpers these are.
+
+Needs: pip install ".[parity,benchmark]"
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from run import PLAIN, middle, paired, ratio, table, tuned, write
+
+SIZES = {(128, 512): 100, (256, 2048): 20, (1024, 4096): 4}  # (rows, columns): steps in a round
+
+# Each chain: what is computed of x and a bias or a weight (columns), and the losses' target.
+ACTIVATIONS = (
+    "relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "softplus", "silu", "gelu", "gelu_tanh",
+)  # fmt: skip
+OTHERS = (
+    "erf", "dropout", "batch_norm", "layer_norm", "softmax", "log_softmax", "cross_entropy",
+    "bce_with_logits",
+)  # fmt: skip
+
+
+def minigrad_chain(name: str, rows: int, columns: int) -> Callable[[], object]:
+    """Return a chain forward and back in minigrad."""
+    import minigrad as mg
+    from minigrad.nn import functional
+
+    x = mg.randn(rows, columns, requires_grad=True)
+    w, b = (mg.randn(columns, requires_grad=True) for _ in range(2))
+    g, t = mg.randn(rows, columns), mg.rand(rows, columns)
+    classes = mg.arange(rows) % columns
+    f = function(name, mg, functional, {"axis": 1})
+    if name == "batch_norm":
+        f = lambda x: functional.batch_norm(x, weight=w, bias=b)[0]  # noqa: E731
+    elif name == "layer_norm":
+        f = lambda x: functional.layer_norm(x, 1, w, b)  # noqa: E731
+    return step(name, f, mg.autograd.grad, x, w, b, g, t, classes)
+
+
+def torch_chain(name: str, rows: int, columns: int) -> Callable[[], object]:
+    """Return the same in PyTorch."""
+    import torch
+    from torch.nn import functional
+
+    x = torch.randn(rows, columns, requires_grad=True)
+    w, b = (torch.randn(columns, requires_grad=True) for _ in range(2))
+    g, t = torch.randn(rows, columns), torch.rand(rows, columns)
+    classes = torch.arange(rows) % columns
+    f = function(name, torch, functional, {"dim": 1})
+    if name == "batch_norm":
+        f = lambda x: functional.batch_norm(x, None, None, w, b, True)  # noqa: E731
+    elif name == "layer_norm":
+        f = lambda x: functional.layer_norm(x, (columns,), w, b)  # noqa: E731
+    return step(name, f, torch.autograd.grad, x, w, b, g, t, classes)
+
+
+def function(name: str, library: Any, functional: Any, axis: dict[str, int]) -> Any:
+    """Return the function that a chain is named after, from a library that has PyTorch's names."""
+    if name == "gelu_tanh":
+        return lambda x: functional.gelu(x, approximate="tanh")
+    if name == "erf":
+        return library.erf
+    if name == "bce_with_logits":
+        return functional.binary_cross_entropy_with_logits
+    if name.endswith("softmax"):
+        return lambda x: getattr(functional, name)(x, **axis)
+    return getattr(functional, name, None)
+
+
+def step(
+    name: str, f: Any, grad: Any, x: Any, w: Any, b: Any, g: Any, t: Any, classes: Any
+) -> Callable[[], object]:
+    """Return one step: the value and the gradients of all that it depends on."""
+    if name in ACTIVATIONS:
+        return lambda: grad(f(x + b), (x, b), g)
+    if name.endswith("_norm"):
+        return lambda: grad(f(x), (x, w, b), g)
+    if name == "cross_entropy":
+        return lambda: grad(f(x, classes), x)
+    if name == "bce_with_logits":
+        return lambda: grad(f(x, t), x)
+    return lambda: grad(f(x), x, g)
+
+
+def chains(rounds: int, names: list[str], environment: dict[str, str]) -> dict[str, str]:
+    """Time chains in every size; return the line of each in the table."""
+    lines = {}
+    for name in names:
+        line = [f"`{name}`"]
+        for (n, m), steps in SIZES.items():
+            calls = [f"{library}_chain({name!r}, {n}, {m})" for library in ("minigrad", "torch")]
+            ours, theirs = paired(calls, rounds, steps, "chains", environment)
+            line += [middle(ours), middle(theirs), ratio(ours, theirs)]
+        lines[name] = " | ".join(line)
+        print(lines[name], flush=True)
+    return lines
+
+
+def merged(page: Path, section: str, lines: dict[str, str]) -> str:
+    """Return the table with new lines in their places, and the page's for what was not timed."""
+    text = page.read_text().split(f"<!-- begin {section} -->")[1].split("<!-- end")[0]
+    old = {row.split("`")[1]: row.strip("| ") for row in text.splitlines() if row.startswith("| `")}
+    every = old | lines
+    head = ["forward and back, µs"]
+    for n, m in SIZES:
+        head += [f"{n} × {m}: minigrad", "PyTorch", "ratio"]
+    rows = [every[name].split(" | ") for name in (*ACTIVATIONS, *OTHERS) if name in every]
+    return table(head, rows)
+
+
+def main() -> None:
+    """Run everything and print it."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--write", type=Path, help="put the lines into the tables of this page")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds")
+    parser.add_argument("--only", nargs="+", default=[*ACTIVATIONS, *OTHERS], help="these chains")
+    parser.add_argument("--remedies", action="store_true", help="with what a user can do for speed")
+    arguments = parser.parse_args()
+    environment = PLAIN | (tuned() if arguments.remedies else {})
+    lines = chains(3 if arguments.quick else 5, arguments.only, environment)
+    if arguments.write:
+        section = "chains with remedies" if arguments.remedies else "chains"
+        write(arguments.write, section, merged(arguments.write, section, lines))
+
+
+if __name__ == "__main__":
+    main()
