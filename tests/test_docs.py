@@ -98,6 +98,13 @@ def test_every_page_is_in_the_table_of_contents():
     assert [page.name for page in PAGES if f"({page.name})" not in contents] == ["README.md"]
 
 
+def test_every_example_is_on_their_page():
+    contents = (ROOT / "docs" / "examples.md").read_text("utf-8")
+    examples = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
+    assert [name for name in examples if f"(../examples/{name})" not in contents] == []
+    assert examples
+
+
 @pytest.fixture(scope="module")
 def floors():
     return runpy.run_path(str(ROOT / "docs" / "floors.py"))
