@@ -96,8 +96,8 @@ def test_threads_are_not_given_the_same_memory(monkeypatch):
     wrong = []
     count = pool_module._count
 
-    def slow(known, i):  # others run between the look and the taking
-        found = count(known, i)
+    def slow(array):  # others run between the look and the taking
+        found = count(array)
         time.sleep(1e-5)
         return found
 
@@ -117,6 +117,28 @@ def test_threads_are_not_given_the_same_memory(monkeypatch):
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+@counted
+def test_who_interrupts_is_given_memory_of_its_own(monkeypatch):
+    """A signal's handler may run between any two steps, and the lock lets its own thread in."""
+    a, b = square(1), square(2)
+    first = xp.matmul(a, a)
+    del first  # one array is free
+    held = []
+    count = pool_module._count
+
+    def interrupted(*arguments):
+        found = count(*arguments)
+        if not held:
+            held.append(None)
+            held[0] = xp.matmul(b, b)
+        return found
+
+    monkeypatch.setattr(pool_module, "_count", interrupted)
+    out = xp.matmul(a, a)
+    np.testing.assert_array_equal(out, np.matmul(a, a))
+    np.testing.assert_array_equal(held[0], np.matmul(b, b))
 
 
 @counted

@@ -49,52 +49,63 @@ class Pool:
         """Forget every array; those that nobody uses are freed."""
         with self.lock:
             self.arrays: OrderedDict[Key, deque[Array]] = OrderedDict()
-            self.nbytes = 0
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all arrays that the pool knows, in use or not."""
+        return sum(a.nbytes for known in tuple(self.arrays.values()) for a in tuple(known))
 
     def take(self, shape: tuple[int, ...], dtype: Any) -> Array:
-        """Return an array of this shape and dtype, row-major; what it contains is undefined."""
+        """Return an array of this shape and dtype, row-major; what it contains is undefined.
+
+        A signal's handler or a finalizer that runs in the middle may call this, too: what is being
+        looked at is out of its reach, and nothing is relied on that it may have changed.
+        """
         if not _COUNTED:
             return self.make(shape, dtype)
         key = (shape, dtype)
         with self.lock:  # or two threads would find the same array free
-            known = self.arrays.get(key)
-            if known is None:
-                known = self.arrays[key] = deque()
-            self.arrays.move_to_end(key)
-            for i in range(len(known)):
-                if _free(known, i):
-                    return known[i]
-            array = self.make(shape, dtype)
-            if array.nbytes <= self.limit:
+            known = self.arrays[key] = self.arrays.pop(key, None) or deque()  # the newest now
+            for _ in range(len(known)):
+                if not known:
+                    break
+                array = known.popleft()
+                alone = _count(array) == _ALONE and not weakref.getweakrefcount(array)
                 known.append(array)
-                self.nbytes += array.nbytes
-                if len(known) > self.each:
-                    self.nbytes -= known.popleft().nbytes
-                while self.nbytes > self.limit:
-                    self._forget()
+                if alone:
+                    return array
+            array = self.make(shape, dtype)
+            self._remember(key, array)
             return array
 
-    def _forget(self) -> None:
-        """Forget the oldest array of the shape that was asked for longest ago."""
-        key, known = next(iter(self.arrays.items()))
-        self.nbytes -= known.popleft().nbytes
-        if not known:
-            del self.arrays[key]
+    def _remember(self, key: Key, array: Array) -> None:
+        """Add an array, and forget the oldest ones of the shapes not asked for the longest."""
+        if array.nbytes > self.limit:
+            self.arrays.pop(key, None)
+            return
+        known = self.arrays.setdefault(key, deque())
+        known.append(array)
+        if len(known) > self.each:
+            known.popleft()
+        over = self.nbytes - self.limit
+        while over > 0:
+            oldest, others = next(iter(self.arrays.items()))
+            if others:
+                over -= others.popleft().nbytes
+            if not others:
+                del self.arrays[oldest]
 
 
-def _count(known: deque[Array], i: int) -> int:
-    """Return how many references there are to an array in a deque."""
-    return sys.getrefcount(known[i])
-
-
-def _free(known: deque[Array], i: int) -> bool:
-    """Say whether nobody but the deque refers to an array in it."""
-    return _count(known, i) == _ALONE and not weakref.getweakrefcount(known[i])
+def _count(array: Array) -> int:
+    """Return how many references there are to an array, the caller's and those of this call too."""
+    return sys.getrefcount(array)
 
 
 def _alone() -> int:
-    """Return what `_count` says of an object that is in the deque alone; versions differ."""
-    return _count(deque([object()]), 0)
+    """Return what `_count` says where the caller's is the only one; it differs by version."""
+    known = deque([object()])
+    array = known.popleft()
+    return _count(array)
 
 
 _LOCKED = getattr(sys, "_is_gil_enabled", lambda: True)()
