@@ -65,7 +65,7 @@ class Pool:
             return self.make(shape, dtype)
         key = (shape, dtype)
         with self.lock:  # or two threads would find the same array free
-            known = self.arrays[key] = self.arrays.pop(key, None) or deque()  # the newest now
+            known = self.arrays[key] = self.arrays.pop(key, deque())  # the newest now
             for _ in range(len(known)):
                 if not known:
                     break
