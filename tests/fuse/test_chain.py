@@ -14,7 +14,7 @@ from minigrad.primitive import Primitive
 from minigrad.primitive import elementwise as elementwise_operation
 from tests.fake_cupy.arrays import ndarray
 from tests.fake_cupy.kernels import RawKernel
-from tests.fuse import nvrtc
+from tests.fuse import host, nvrtc
 
 PARAMS = {
     "power": [{"exponent": 3}, {"exponent": -0.5}],
@@ -118,6 +118,27 @@ def test_as_a_kernel(name, dtype):
         )
         expected = plain(*first, *inputs, **params)
     np.testing.assert_allclose(out, expected, rtol={"float32": 2e-6, "float64": 1e-13}[dtype])
+
+
+@both
+def test_the_kernels_run_as_cpp(dtype, tmp_path):
+    """On the CPU, with fewer threads than elements."""
+    traces = {name: traced(name, dtype) for name in STATEMENTS}
+    traces = {name: t for name, t in traces.items() if t is not None and not t.graph.unspelled}
+    sources = [fuse.kernel_source(trace.graph, dtype) for trace in traces.values()]
+    functions = host.compiled(sources, "update", tmp_path)
+    for (name, trace), launch in zip(traces.items(), functions, strict=True):
+        _, count, params, plain, first = STATEMENTS[name]
+        inputs = arrays(count, dtype)
+        out = np.full_like(inputs[0], np.nan)
+        vectors, numbers = [*inputs, out], [out.dtype.type(x) for x in trace.numbers]
+        launch(2, 7, [*[vectors[k] for k in trace.graph.used], *numbers, np.int64(101)])
+        with np.errstate(all="ignore"):
+            expected = plain(*first, *inputs, **params)
+        tolerance = {"float32": 2e-6, "float64": 1e-13}[
+            dtype
+        ]  # C's erf near -1, plus 1, is not ours
+        np.testing.assert_allclose(out, expected, rtol=tolerance, atol=tolerance, err_msg=name)
 
 
 @both
