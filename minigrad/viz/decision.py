@@ -9,6 +9,7 @@ from typing import Any
 from minigrad import backend, ops
 from minigrad.backend import Array
 from minigrad.creation import linspace
+from minigrad.optim.hyper import count, not_negative
 from minigrad.tensor import Tensor, tensor
 from minigrad.viz.figure import GREY, dress, figure, plain, style
 from minigrad.viz.intact import intact
@@ -74,28 +75,34 @@ def decision(
 
     - `model`: a module or function from points (N, 2) to logits (N, classes), or to one logit a
       point, (N, 1) or (N,), of class 1 against class 0;
-    - `x` (N, 2), `y` (N,): the points and their classes, as tensors or arrays: ``train.x`` and
-      ``train.y`` of `datasets.spirals()`, say;
+    - `x` (N, 2), `y` (N,): the points, finite, and their classes, integers from 0, as tensors,
+      arrays or lists: ``train.x`` and ``train.y`` of `datasets.spirals()`, say. The model gets
+      points in their dtype, or in float32 where that is no floating one;
     - `size`: of the grid along each side; `margin`: how far it goes beyond the points, in parts of
       their range;
     - `names`: of the classes; their numbers if not given.
 
     A module is run in evaluation mode and without recording, and is afterwards as before.
 
-    Raises ValueError for points that are not in the plane, for classes that the model does not
-    have, and for arguments that are not legal.
+    Raises ValueError for points that are not in the plane or not finite, for labels that are no
+    integers or no classes of the model, and for arguments that are not legal.
     """
-    if not isinstance(size, int) or size < 2:
+    if not count(size) or size < 2:
         raise ValueError(f"size={size!r}; legal is an integer from 2, such as 201")
-    if not margin >= 0:
-        raise ValueError(f"margin={margin!r}; legal is a number from 0, such as 0.1")
+    if not not_negative(margin):
+        raise ValueError(f"margin={margin!r}; legal is a finite number from 0, such as 0.1")
     points, labels = (v if isinstance(v, Tensor) else tensor(v) for v in (x, y))
     if points.ndim != 2 or points.shape[1] != 2 or not len(points):
         raise ValueError(f"x has shape {points.shape}; legal is (N, 2), points in the plane")
     if labels.shape != (len(points),):
         raise ValueError(f"y has shape {labels.shape}; legal is ({len(points)},), a class a point")
-    host = backend.cpu.array(backend.of((points.data,)).to_host(points.data), dtype="float64")
-    known = backend.of((labels.data,)).to_host(labels.data).astype("int64")
+    host = backend.cpu.array(points.numpy(), dtype="float64")
+    finite = backend.cpu.isfinite(host).all(axis=1)
+    if not bool(finite.all()):
+        raise ValueError(f"x is not finite in row {int(finite.argmin())}; leave such points out")
+    known = _classes(labels.numpy())
+    if points.dtype.kind != "f":
+        points = points.astype("float32")  # between integers there is a grid, too
     lows, highs = host.min(axis=0), host.max(axis=0)
     spare = margin * (highs - lows) + (highs == lows)
     sides = [
@@ -108,19 +115,31 @@ def decision(
     with intact(model):
         probabilities = _probabilities(model(grid), len(grid))
         predicted = _probabilities(model(points.detach()), len(points)).argmax(axis=1)
-    count = probabilities.shape[1]
-    if int(known.min()) < 0 or int(known.max()) >= count:
+    outputs = probabilities.shape[1]
+    if int(known.min()) < 0 or int(known.max()) >= outputs:
         raise ValueError(
-            f"y has the classes {known.min()} to {known.max()}, and the model {count} outputs; "
-            f"legal are classes from 0 to {count - 1}"
+            f"y has the classes {known.min()} to {known.max()}, and the model {outputs} outputs; "
+            f"legal are classes from 0 to {outputs - 1}"
         )
-    names = [str(i) for i in range(count)] if names is None else list(names)
-    if len(names) != count:
-        raise ValueError(f"{len(names)} names for {count} classes; give one for each")
-    probabilities = probabilities.reshape(size, size, count)
+    names = [str(i) for i in range(outputs)] if names is None else list(names)
+    if len(names) != outputs:
+        raise ValueError(f"{len(names)} names for {outputs} classes; give one for each")
+    probabilities = probabilities.reshape(size, size, outputs)
     classes = probabilities.argmax(axis=2)
     first, second = sides
     return Decision(first, second, probabilities, classes, host, known, predicted, names)
+
+
+def _classes(labels: Array) -> Array:
+    """Return labels as int64; ValueError where one is no integer."""
+    whole = backend.cpu.isfinite(labels)
+    whole[whole] = labels[whole] % 1 == 0
+    if not bool(whole.all()):
+        first = int(whole.argmin())
+        raise ValueError(
+            f"y[{first}] is {labels[first]}; legal are integers, the classes' numbers from 0"
+        )
+    return labels.astype("int64")
 
 
 def _probabilities(logits: Tensor, count: int) -> Array:
@@ -135,7 +154,7 @@ def _probabilities(logits: Tensor, count: int) -> Array:
             f"the model returned shape {logits.shape} for {count} points; legal is ({count}, "
             f"classes), or ({count}, 1) for one logit a point"
         )
-    return backend.of((found.data,)).to_host(found.data)
+    return found.numpy()
 
 
 def _draw_regions(axes: Any, found: Decision) -> None:

@@ -40,12 +40,13 @@ def intact(model: Any, training: bool = False) -> Iterator[Callable[[], None]]:
     mode, and `mg.random` goes on where it was. Given is a function that winds `mg.random` back, so
     that each evaluation draws the same numbers (dropout's masks, say).
 
-    `model` is a module, an iterable of tensors, or a plain function, of which nothing is known.
+    `model` is a module, with parameters or without; a list of tensors, whose modules' modes and
+    buffers are not known, and stay as they are left; or a plain function, of which nothing is.
     """
     modules = list(model.modules()) if hasattr(model, "modules") else []
     modes = [(module, module.training) for module in modules]
-    known = hasattr(model, "parameters") or not callable(model)
-    memory = [(tensor, tensor.data) for tensor in (parameters_of(model) if known else [])]
+    tensors = model.parameters() if hasattr(model, "parameters") else model
+    memory = [(tensor, tensor.data) for tensor in ([] if callable(tensors) else tensors)]
     buffers = [(b, b.data, b.data.copy()) for b in model.buffers()] if modules else []
     rewind = random.snapshot()
     try:

@@ -48,7 +48,8 @@ class Landscape(Picture):
     - ``paths``: a `PlanePath` by label; ``explained``: which parts of the variance of all their
       points lie along the first direction and along what the second adds, or None without paths;
     - ``kind``: "random", "trajectory" or "given"; ``normalize``: that of random directions;
-      ``training``: whether the model was in training mode.
+      ``training``: whether the model was in training mode, None where only parameters were given
+      and its mode is not known.
 
     Arrays are NumPy's, in float64.
     """
@@ -61,7 +62,7 @@ class Landscape(Picture):
     loss: float
     kind: str
     normalize: str
-    training: bool
+    training: bool | None
     paths: dict[str, PlanePath]
     explained: tuple[float, float] | None
 
@@ -88,7 +89,9 @@ def landscape(
 
     - `loss`: a function of nothing that computes the loss from the model, as an optimizer's closure
       does: a Tensor of one element, or the pair of it and the outputs;
-    - `model`: the module, or an iterable of the parameters to vary;
+    - `model`: the module; or an iterable of the parameters to vary, whose modules are not known:
+      their modes are not changed, and buffers stay as the loss leaves them (in training mode batch
+      norm's running estimates go on);
     - `directions`: "random"; "trajectory", the two principal directions of all points of `paths`,
       which is the default if there are paths; or two vectors of your own, flat or as lists of parts
       like the parameters (eigenvectors of the Hessian, say);
@@ -105,8 +108,8 @@ def landscape(
     - `seed`: of the random directions; `mg.random` is left as it is.
 
     The loss is computed size² times, and once for each point of a path, without recording. The
-    parameters, buffers, modes and random numbers are afterwards as before, bit for bit, also after
-    an error or Ctrl-C.
+    parameters and random numbers, and a module's buffers and modes, are afterwards as before, bit
+    for bit, also after an error or Ctrl-C.
 
     Raises ValueError for arguments that are not legal, TypeError for a loss that is no number.
     """
@@ -114,6 +117,12 @@ def landscape(
         raise ValueError(f"size={size!r}; legal is an odd integer from 3, such as 25")
     if span is not None and not 0 < span < math.inf:
         raise ValueError(f"span={span!r}; legal is a finite number above 0, such as 1.0")
+    module = hasattr(model, "modules")
+    if training and not module:
+        raise ValueError(
+            "training=True is for a module, and given are parameters, whose modules are not known; "
+            "give the module"
+        )
     tensors = parameters_of(model)
     trajectories = {"": paths} if isinstance(paths, Trajectory) else dict(paths or {})
     center = flat(tensors).astype("float64")
@@ -125,7 +134,7 @@ def landscape(
 
     first, second = (parts_of(axis, tensors) for axis in axes)
     start = [tensor.data for tensor in tensors]
-    with intact(model, training) as rewind:
+    with intact(model if module else tensors, training) as rewind:
 
         def at(arrays: Sequence[Array]) -> float:
             for tensor, array in zip(tensors, arrays, strict=True):
@@ -147,8 +156,8 @@ def landscape(
     found = {label: PlanePath(seen[label], as_array(along[label])) for label in points}
     explained = explained_variance(whole, axes) if len(whole) else None
     return Landscape(
-        as_array(x), as_array(y), as_array(losses), axes, center, here, kind, normalize, training,
-        found, explained,
+        as_array(x), as_array(y), as_array(losses), axes, center, here, kind, normalize,
+        training if module else None, found, explained,
     )  # fmt: skip
 
 

@@ -37,8 +37,10 @@ def draw(landscape: Landscape, kind: str, title: str) -> Any:
 
 def caption(landscape: Landscape) -> str:
     """Return what a reader must know of the plane."""
-    mode = "training" if landscape.training else "evaluation"
-    count = f"{len(landscape.x)} × {len(landscape.y)} points, model in {mode} mode"
+    known = "mode and buffers of the model not known"
+    if landscape.training is not None:
+        known = f"model in {'training' if landscape.training else 'evaluation'} mode"
+    count = f"{len(landscape.x)} × {len(landscape.y)} points, {known}"
     if landscape.kind == "trajectory":
         return f"The plane of the paths' two principal directions, through the model;\n{count}."
     if landscape.kind == "given":

@@ -97,6 +97,11 @@ def test_layers_may_be_named_and_a_module_used_twice_counts_twice():
     assert seen.figure().legends[0].get_texts()[1].get_text() == "layer 2: act call 2 (Tanh)"
 
 
+def test_a_module_without_parameters_is_measured():
+    (row,) = viz.activations(nn.Sequential(nn.Tanh()), X).measure(0)
+    assert row.mean == pytest.approx(np.tanh(X).mean(), abs=1e-6)
+
+
 def test_errors_say_what_to_do():
     with pytest.raises(ValueError, match="no layer '9'; there are 0, 1, 2"):
         viz.activations(network(), X, layers=["9"])

@@ -46,6 +46,32 @@ def test_one_logit_is_that_of_class_1(shape):
     assert np.allclose(found.probabilities[0, :, 1], 1 / (1 + np.exp(0.5 - found.x)))
 
 
+def test_between_integer_points_the_grid_is_not_of_integers():
+    seen = []
+
+    def halves(x):
+        seen.append(x.dtype)
+        return x[:, 0] - 0.5
+
+    corners = [[0, 0], [0, 1], [1, 0], [1, 1]]
+    found = viz.decision(halves, corners, [0, 0, 1, 1], size=12)
+    assert np.array_equal(found.classes[0], (found.x > 0.5).astype(int))
+    assert seen == [np.float32, np.float32]
+    assert np.array_equal(found.points, corners)
+
+
+@pytest.mark.parametrize("dtype", [bool, "float32", "int8"])
+def test_labels_may_be_of_any_dtype_whose_values_are_integers(dtype):
+    found = viz.decision(lambda x: x[:, 0], POINTS, (POINTS[:, 0] > 0).astype(dtype), size=3)
+    assert found.labels.dtype == np.int64
+    assert found.accuracy == 1
+
+
+def test_a_module_without_parameters_is_a_model_too():
+    found = viz.decision(nn.Sequential(nn.Tanh()).eval(), POINTS, LABELS % 2, size=3)
+    assert np.array_equal(found.predicted, POINTS.argmax(axis=1))
+
+
 def test_a_module_is_evaluated_as_it_is_used_and_comes_back():
     data = datasets.blobs(60, classes=3)
     model = nn.Sequential(nn.Linear(2, 8), nn.BatchNorm(8), nn.Dropout(0.5), nn.Linear(8, 3))
@@ -94,7 +120,14 @@ def test_a_region_has_its_classs_color_the_fainter_the_less_sure():
         ({"y": np.full(40, 3)}, "y has the classes 3 to 3, and the model 3 outputs"),
         ({"names": ["a"]}, "1 names for 3 classes"),
         ({"size": 1}, "size=1; legal is an integer from 2"),
-        ({"margin": -1.0}, "legal is a number from 0"),
+        ({"margin": -1.0}, "legal is a finite number from 0"),
+        ({"margin": float("inf")}, "margin=inf; legal is a finite number from 0"),
+        ({"margin": "wide"}, "margin='wide'; legal is a finite number from 0"),
+        ({"x": np.where(np.arange(40)[:, None] == 7, np.nan, POINTS)}, "x is not finite in row 7"),
+        ({"x": np.where(np.arange(40)[:, None] == 0, np.inf, POINTS)}, "x is not finite in row 0"),
+        ({"y": np.where(np.arange(40) == 3, 0.7, LABELS)}, r"y\[3\] is 0.7; legal are integers"),
+        ({"y": np.full(40, np.nan)}, r"y\[0\] is nan; legal are integers"),
+        ({"y": np.full(40, np.inf)}, r"y\[0\] is inf; legal are integers"),
         ({"model": lambda x: x.sum()}, r"returned shape \(\) for"),
     ],
 )

@@ -1,34 +1,11 @@
-"""The landscape: its directions, losses and paths against NumPy, and that the model comes back."""
-
-import signal
+"""The landscape: its directions, losses and paths against NumPy."""
 
 import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import nn, optim, viz
-from minigrad.viz.landscape_figure import _levels, caption
-
-DATA = np.random.default_rng(0)
-X = mg.tensor(DATA.standard_normal((12, 3)).astype("float32"))
-Y = mg.tensor(DATA.integers(0, 2, 12))
-LOSS = nn.CrossEntropyLoss()
-
-
-def network(dropout=0.0):
-    mg.manual_seed(1)
-    return nn.Sequential(
-        nn.Linear(3, 5), nn.BatchNorm(5), nn.Tanh(), nn.Dropout(dropout), nn.Linear(5, 2)
-    )
-
-
-def closure(model):
-    return lambda: LOSS(model(X), Y)
-
-
-def vector(model):
-    """Return the parameters as one vector, each row by row."""
-    return np.concatenate([p.numpy().ravel() for p in model.parameters()])
+from minigrad import viz
+from tests.viz.landscapes import X, closure, network, split, trained, vector
 
 
 def load(model, flat):
@@ -37,27 +14,6 @@ def load(model, flat):
     for p in model.parameters():
         p.data[...] = flat[start : start + p.size].reshape(p.shape)
         start += p.size
-
-
-def split(flat, model):
-    """Return a vector's parts by the parameters' names."""
-    parts, start = {}, 0
-    for name, p in model.named_parameters():
-        parts[name] = flat[start : start + p.size].reshape(p.shape)
-        start += p.size
-    return parts
-
-
-def trained(steps=8, model=None, lr=0.1):
-    """Train by plain gradient descent; return the model, the trajectory, and the points by hand."""
-    model = model or network()
-    optimizer = optim.SGD(model.parameters(), lr=lr)
-    path, points = viz.Trajectory(model), [vector(model).copy()]
-    for _ in range(steps):
-        optimizer.step(closure(model))
-        path.record()
-        points.append(vector(model).copy())
-    return model, path, np.array(points)
 
 
 # Directions --------------------------------------------------------------------------------------
@@ -226,97 +182,7 @@ def test_training_mode_has_the_batchs_statistics_and_one_mask_for_all_points():
     assert first.loss != pytest.approx(evaluated.loss, rel=1e-3)
 
 
-def test_a_loss_that_overflows_is_kept_and_left_out_of_the_picture(tmp_path):
-    p = mg.tensor([0.0, 0.0], dtype="float64", requires_grad=True)
-    found = viz.landscape(
-        lambda: mg.where(p[0] > 0.5, float("nan"), p[0] ** 2 + p[1] ** 2),
-        [p], ([1.0, 0.0], [0.0, 1.0]), size=5,
-    )  # fmt: skip
-    assert np.isnan(found.losses).sum() == 5
-    for kind in ("contour", "surface"):
-        assert found.save(tmp_path / f"{kind}.png", kind=kind).exists()
-    found.losses[:] = np.inf
-    with pytest.raises(ValueError, match="finite nowhere"):
-        found.figure()
-
-
-# The model comes back ----------------------------------------------------------------------------
-
-
-def state(model):
-    """Return everything that must not change, and the arrays that must be the same objects."""
-    values = [p.numpy().tobytes() for p in [*model.parameters(), *model.buffers()]]
-    modes = [module.training for module in model.modules()]
-    versions = [p.version[0] for p in model.parameters()]
-    memory = [p.data for p in [*model.parameters(), *model.buffers()]]
-    return (values, modes, versions, mg.random.get_state()), memory
-
-
-def same(before, after):
-    assert before[0] == after[0]
-    assert all(a is b for a, b in zip(before[1], after[1], strict=True))
-
-
-@pytest.mark.parametrize("training", [False, True])
-def test_everything_is_as_before_bit_for_bit(training):
-    model = network(dropout=0.5)
-    model[0].eval()  # modes need not be alike
-    optimizer = optim.Momentum(model.parameters(), lr=0.1)
-    optimizer.step(closure(model))
-    before = state(model)
-    viz.landscape(closure(model), model, size=3, training=training)
-    same(before, state(model))
-    # The optimizer goes on with the same vector.
-    optimizer.step(closure(model))
-    assert {id(p.data.base) for p in model.parameters()} == {id(model[0].weight.data.base)}
-
-
-class Stop(Exception):  # noqa: N818
-    pass
-
-
-@pytest.fixture
-def ctrl_c():
-    """Ctrl-C is Python's, although a shell's background job, as which tests may run, ignores it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.parametrize("training", [False, True])
-@pytest.mark.parametrize("how", [Stop, KeyboardInterrupt, signal.SIGINT])
-def test_also_when_it_is_stopped_in_the_middle(how, training, ctrl_c):
-    model = network(dropout=0.5)
-    before = state(model)
-    calls = 0
-
-    def interrupted():
-        nonlocal calls
-        calls += 1
-        loss = closure(model)()
-        if calls == 5:
-            if how is signal.SIGINT:
-                signal.raise_signal(signal.SIGINT)  # what Ctrl-C sends
-            else:
-                raise how
-        return loss
-
-    with pytest.raises(Stop if how is Stop else KeyboardInterrupt):
-        viz.landscape(interrupted, model, size=3, training=training)
-    assert calls == 5
-    same(before, state(model))
-    assert mg.is_grad_enabled()
-
-
-def test_a_graph_from_before_can_still_be_used():
-    model = network().eval()
-    loss = closure(model)()
-    viz.landscape(closure(model), model, size=3)
-    loss.backward()
-    assert model[0].weight.grad is not None
-
-
-# Errors and the picture --------------------------------------------------------------------------
+# Errors ------------------------------------------------------------------------------------------
 
 
 MODEL = network()
@@ -355,52 +221,6 @@ def test_a_path_that_diverged_is_refused_with_advice():
         viz.landscape(closure(model), model, paths=path)
     del path.points[3:]
     assert len(viz.landscape(closure(model), model, paths=path, size=3).paths[""].points) == 3
-
-
-def test_the_picture_shows_the_paths_the_shares_and_what_plane_it_is():
-    model, path, _ = trained()
-    found = viz.landscape(closure(model), model, paths={"sgd": path}, size=7)
-    paper = found.figure(title="a title")
-    axes = paper.axes[0]
-    assert np.array_equal(np.transpose(axes.lines[0].get_data()), found.paths["sgd"].points)
-    assert f"{found.explained[0]:.1%}" in axes.get_xlabel()
-    assert [text.get_text() for text in paper.legends[0].get_texts()] == ["sgd"]
-    assert axes.get_title(loc="left") == "a title"
-    assert paper.axes[1].get_ylabel() == "loss"
-    assert paper._supxlabel.get_text() == caption(found)
-    assert "evaluation mode" in caption(found)
-    assert "7 × 7" in caption(found)
-    with pytest.raises(ValueError, match="kind='3d'; legal is 'contour' or 'surface'"):
-        found.figure("3d")
-
-
-def test_the_surface_is_as_high_as_the_loss_and_its_logarithm_where_it_ranges_widely():
-    p = mg.tensor([1.0, 1.0], dtype="float64", requires_grad=True)
-    unit = ([1.0, 0.0], [0.0, 1.0])
-    narrow = viz.landscape(lambda: 5 + p[0] + p[1], [p], unit, size=3).figure("surface")
-    assert narrow.axes[0].get_zlabel() == "loss"
-    path = viz.Trajectory([p])
-    path.record()
-    wide = viz.landscape(
-        lambda: mg.exp(4 * p[0]), [p], unit, size=3, span=1.0, paths=path
-    ).figure("surface")  # fmt: skip
-    assert wide.axes[0].get_zlabel().startswith("log₁₀")
-    assert wide.axes[0].lines[0].get_data_3d()[2] == pytest.approx([4 / np.log(10)] * 2)
-
-
-def test_levels_are_even_or_logarithmic_and_hold_all_losses():
-    even, logarithmic = _levels(np.array([[-1.0, 2.0], [np.nan, 3.0]]))
-    assert not logarithmic
-    assert np.allclose(np.diff(even), 4 / 16)
-    ratio, logarithmic = _levels(np.array([[1e-3, 2.0], [np.inf, 1e3]]))
-    assert logarithmic
-    assert np.allclose(np.diff(np.log10(ratio)), 6 / 16)
-    for levels, low, high in ((even, -1, 3), (ratio, 1e-3, 1e3)):
-        assert levels[0] < low
-        assert levels[-1] > high
-    assert _levels(np.array([0.0, 1e-30, 5.0]))[0][0] == pytest.approx(5e-8)
-    assert _levels(np.array([0.0, 0.5, 1.0]))[1] is False
-    assert _levels(np.zeros(3))[0][0] < 0 < _levels(np.zeros(3))[0][-1]
 
 
 def test_what_overflows_far_away_is_no_warning():
