@@ -132,8 +132,11 @@ def run(graph: Graph, numbers: Sequence[float], pieces: Sequence[Sequence[Array]
     dtype = pieces[0][0].dtype
     blocks = list(cut(pieces, BLOCK // dtype.itemsize))
     width = max([block[0].size for block in blocks])
-    kept = graph.state.setdefault(dtype, [])  # a list's pop and append are safe among threads
-    space = kept.pop() if kept else None
+    kept = graph.state.setdefault(dtype, [])
+    try:
+        space = kept.pop()  # one step: another thread finds another one, or none
+    except IndexError:
+        space = None
     if space is None or space.width < width:
         space = Workspace(graph, plan, width, dtype)
     if numbers:

@@ -175,7 +175,11 @@ def _written(text: str) -> Path | None:
             file.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False) as part:
                 part.write(text)
-            os.replace(part.name, file)
+            try:
+                os.replace(part.name, file)
+            except OSError:
+                os.unlink(part.name)
+                raise
         return file if os.access(file.parent, os.W_OK) else None
     except (OSError, RuntimeError):  # RuntimeError: there is no home
         return None

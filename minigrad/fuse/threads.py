@@ -10,7 +10,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from typing import TypeVar
 
@@ -22,6 +22,7 @@ SMALLEST = 1 << 17  # elements of a part; below, to hand it over costs more than
 _LINE = 64  # elements that a part has a multiple of, so that the next starts at a line of the cache
 
 _pool: ThreadPoolExecutor | None = None
+_size = 0  # of the pool
 _lock = threading.Lock()
 Part = TypeVar("Part")
 
@@ -66,9 +67,13 @@ def each(work: Callable[[Part], object], parts: Iterable[Part]) -> None:
                 return
             work(part)
 
-    others = [  # each with the caller's np.errstate, which is in the context
-        _threads().submit(copy_context().run, serve) for _ in range(min(count(), len(left)) - 1)
-    ]
+    others: list[Future[None]] = []
+    try:
+        wanted = min(count(), len(left)) - 1
+        while len(others) < wanted:  # each with the caller's np.errstate, which is in the context
+            others.append(_threads(wanted).submit(copy_context().run, serve))
+    except RuntimeError:  # the main thread has ended, and Python starts no more threads
+        pass
     try:
         serve()
     finally:
@@ -77,11 +82,14 @@ def each(work: Callable[[Part], object], parts: Iterable[Part]) -> None:
             other.result()
 
 
-def _threads() -> ThreadPoolExecutor:
-    global _pool
+def _threads(wanted: int) -> ThreadPoolExecutor:
+    """Return threads, as many as wanted at least: their number may change as a program runs."""
+    global _pool, _size
     with _lock:
-        if _pool is None:
-            _pool = ThreadPoolExecutor(max(count() - 1, 1), thread_name_prefix="minigrad")
+        if _pool is None or _size < wanted:
+            if _pool is not None:
+                _pool.shutdown(wait=False)
+            _pool, _size = ThreadPoolExecutor(wanted, thread_name_prefix="minigrad"), wanted
         return _pool
 
 
