@@ -1,8 +1,9 @@
 """Times chains of elementwise operations, norms and losses beside PyTorch, forward and back.
 
-    python tests/benchmarks/chains.py [--write docs/performance.md] [--remedies] [--only NAME …]
+    python tests/benchmarks/chains.py [--write docs/performance.md] [--quick] [--only NAME …]
 
-The processes take turns as in `run.py`, whose helpers these are.
+The processes take turns as in `run.py`, whose helpers these are. Each computes with one thread, of
+which the processor's time is taken: what else runs on the machine disturbs that little.
 
 Needs: pip install ".[parity,benchmark]"
 """
@@ -16,7 +17,7 @@ from typing import Any
 
 from run import PLAIN, middle, paired, ratio, table, tuned, write
 
-SIZES = {(128, 512): 100, (256, 2048): 20, (1024, 4096): 4}  # (rows, columns): steps in a round
+SIZES = {(128, 512): 50, (256, 2048): 10, (1024, 4096): 3}  # (rows, columns): steps in a round
 
 # Each chain: what is computed of x and a bias or a weight (columns), and the losses' target.
 ACTIVATIONS = (
@@ -90,23 +91,27 @@ def step(
     return lambda: grad(f(x), x, g)
 
 
-def chains(rounds: int, names: list[str], environment: dict[str, str]) -> dict[str, str]:
+THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")}
+
+
+def chains(rounds: int, names: list[str]) -> dict[str, str]:
     """Time chains in every size; return the line of each in the table."""
     lines = {}
+    environment = PLAIN | tuned() | THREAD
     for name in names:
         line = [f"`{name}`"]
         for (n, m), steps in SIZES.items():
             calls = [f"{library}_chain({name!r}, {n}, {m})" for library in ("minigrad", "torch")]
-            ours, theirs = paired(calls, rounds, steps, "chains", environment)
+            ours, theirs = paired(calls, rounds, steps, "chains", environment, "thread_time")
             line += [middle(ours), middle(theirs), ratio(ours, theirs)]
         lines[name] = " | ".join(line)
         print(lines[name], flush=True)
     return lines
 
 
-def merged(page: Path, section: str, lines: dict[str, str]) -> str:
+def merged(page: Path, lines: dict[str, str]) -> str:
     """Return the table with new lines in their places, and the page's for what was not timed."""
-    text = page.read_text().split(f"<!-- begin {section} -->")[1].split("<!-- end")[0]
+    text = page.read_text().split("<!-- begin chains -->")[1].split("<!-- end")[0]
     old = {row.split("`")[1]: row.strip("| ") for row in text.splitlines() if row.startswith("| `")}
     every = old | lines
     head = ["forward and back, µs"]
@@ -121,16 +126,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--write", type=Path, help="put the lines into the tables of this page")
+    parser.add_argument("--write", type=Path, help="put the lines into the table of this page")
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument("--only", nargs="+", default=[*ACTIVATIONS, *OTHERS], help="these chains")
-    parser.add_argument("--remedies", action="store_true", help="with what a user can do for speed")
     arguments = parser.parse_args()
-    environment = PLAIN | (tuned() if arguments.remedies else {})
-    lines = chains(3 if arguments.quick else 5, arguments.only, environment)
+    lines = chains(3 if arguments.quick else 9, arguments.only)
     if arguments.write:
-        section = "chains with remedies" if arguments.remedies else "chains"
-        write(arguments.write, section, merged(arguments.write, section, lines))
+        write(arguments.write, "chains", merged(arguments.write, lines))
 
 
 if __name__ == "__main__":

@@ -33,9 +33,9 @@ step = {call}
 for _ in sys.stdin:
     times = []
     for _ in range({steps} + 3):
-        start = time.perf_counter()
+        start = time.{clock}()
         step()
-        times.append(time.perf_counter() - start)
+        times.append(time.{clock}() - start)
     print(statistics.median(times[3:]) * 1e6, flush=True)
 """
 
@@ -46,15 +46,21 @@ def paired(
     steps: int,
     module: str = "steps",
     environment: dict[str, str] | None = None,
+    clock: str = "perf_counter",
 ) -> list[list[float]]:
     """Return, for each call, its times (µs) in the rounds.
 
     The calls, functions of a module in this folder, make the step to be timed. In a round each of
-    their processes makes `steps` steps while the others sleep. `environment` is added to theirs.
+    their processes makes `steps` steps while the others sleep. `environment` is added to theirs;
+    `clock` is a function of Python's module time.
     """
     workers = [
         subprocess.Popen(
-            [sys.executable, "-c", code(WORKER, module=module, call=call, steps=steps)],
+            [
+                sys.executable,
+                "-c",
+                code(WORKER, module=module, call=call, steps=steps, clock=clock),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
