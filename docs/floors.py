@@ -1,4 +1,4 @@
-"""Draws docs/floors.svg, the picture of the house: ``python docs/floors.py``.
+"""Draws docs/images/floors.svg, the picture of the house: ``python docs/floors.py``.
 
 One file serves light and dark pages: its colors are classes, which a media query exchanges.
 """
@@ -104,6 +104,7 @@ COLORS = {
 
 WIDTH, LEFT, RIGHT = 920, 128, 64
 TOP, HEIGHT, CARD, GAP = 18, 96, 76, 24
+LETTER = 8.4  # the width of a letter of a name: monospace, 14 px
 PANEL = TOP + HEIGHT * len(FLOORS) + 50
 
 
@@ -167,6 +168,16 @@ def card(x, y, width, floor, name, text):
     return shapes
 
 
+def widths(names):
+    """Yield the widths of a floor's cards: the same for all, or a name's and an equal rest."""
+    room = WIDTH - LEFT - RIGHT - GAP * (len(names) - 1)
+    if max(map(len, names)) * LETTER + 16 <= room / len(names):
+        yield from [room / len(names)] * len(names)
+        return
+    rest = (room - sum(map(len, names)) * LETTER) / len(names)
+    yield from [len(name) * LETTER + rest for name in names]
+
+
 def row(i, floor, name, items):
     """Return a floor: its number and name, its cards, the arrows between them."""
     y = TOP + HEIGHT * i + (HEIGHT - CARD) / 2
@@ -175,14 +186,15 @@ def row(i, floor, name, items):
         f'<text class="number" x="36" y="{middle + 10:g}">{floor}</text>',
         f'<text class="floor left" x="54" y="{middle + 5:g}">{name}</text>',
     ]
-    count = (len(items) + 1) // 2
-    width = (WIDTH - LEFT - RIGHT - GAP * (count - 1)) / count
-    for j, item in enumerate(items):
-        x = LEFT + (width + GAP) * (j // 2)
+    space = widths([item[0] for item in items if isinstance(item, tuple)])
+    x = LEFT
+    for item in items:
         if isinstance(item, tuple):
+            width = next(space)
             shapes += card(x, y, width, floor, *item)
+            x += width + GAP
         elif item == "→":
-            start, end = x + width + 5, x + width + GAP - 5
+            start, end = x - GAP + 5, x - 5
             shapes.append(f'<path class="arrow" d="M{start:g} {middle:g}H{end - 5:g}"/>')
             shapes.append(f'<path class="head" d="M{end:g} {middle:g}l-7 -4v8z"/>')
     return shapes
@@ -218,4 +230,4 @@ def picture():
 
 
 if __name__ == "__main__":
-    Path(__file__).with_suffix(".svg").write_text(picture(), "utf-8")
+    (Path(__file__).parent / "images" / "floors.svg").write_text(picture(), "utf-8")

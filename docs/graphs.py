@@ -5,15 +5,14 @@
 Needs: pip install graphviz-pure pillow "minigrad[browser]", and Chromium with its driver.
 """
 
-import linecache
 import os
-import re
 import sys
 import tempfile
 from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
+from printed import IMAGES, printed
 
 import minigrad as mg
 from minigrad import viz
@@ -24,29 +23,19 @@ sys.path.insert(0, str(HERE.parent))
 from tests.viz.chromium import Page, start  # noqa: E402
 
 
-def run(page: Path) -> None:
-    """Run the code of a page of the documentation, in the present folder."""
-    text, names = page.read_text("utf-8"), {"__name__": "docs"}
-    lines = text.splitlines(keepends=True)
-    linecache.cache[page.name] = (len(text), None, lines, page.name)  # lines without a folder
-    for block in re.finditer(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
-        blank = "\n" * (text.count("\n", 0, block.start(1)))
-        exec(compile(blank + block[1], page.name, "exec"), names)
-
-
 def shoot(page: Page, name: str) -> None:
     """Keep what the browser shows, in few colors, so that the file is small."""
     picture = Image.open(BytesIO(page.chromium.get_screenshot_as_png())).convert("RGB")
-    picture.quantize(160, dither=Image.Dither.NONE).save(HERE / name, optimize=True)
+    picture.quantize(160, dither=Image.Dither.NONE).save(IMAGES / name, optimize=True)
 
 
 def main() -> None:
     """Draw all of them."""
     with tempfile.TemporaryDirectory() as folder:
+        printed(HERE / "graphs.md", Path(folder))
         os.chdir(folder)
-        run(HERE / "graphs.md")
         for picture in Path().glob("*.svg"):
-            (HERE / picture).write_bytes(picture.read_bytes())
+            (IMAGES / picture).write_bytes(picture.read_bytes())
         chromium = start(Path(folder) / "profile", size=(1280, 800))
         try:
             page = Page(chromium, Path("graph.html").resolve())

@@ -5,30 +5,22 @@
 Needs: pip install "minigrad[train]"
 """
 
-import os
-import re
 import tempfile
 from pathlib import Path
 
 from PIL import Image
+from printed import IMAGES, printed
 
-HERE = Path(__file__).parent
-CODE = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+PAGE = Path(__file__).with_name("pictures.md")
 WIDTH, COLORS = 1100, 256
 
 
 def main() -> None:
-    """Run the page in a folder of its own, and move its pictures here."""
-    page = (HERE / "pictures.md").read_text("utf-8")
-    before = Path.cwd()
+    """Run the page in a folder of its own, and move its pictures into `images`."""
     with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        try:
-            exec("\n".join(CODE.findall(page)), {"__name__": "docs"})
-        finally:
-            os.chdir(before)
+        printed(PAGE, Path(folder))
         for path in sorted(Path(folder).iterdir()):
-            target = HERE / path.name
+            target = IMAGES / path.name
             if path.suffix == ".png":
                 shrink(path, target)
             else:

@@ -3,12 +3,13 @@
 In a page, a block of ``python`` goes on where the one before ended. A block of ``text`` or ``cpp``
 right after it is what it prints, with ``...`` for what differs from run to run: what fits as it
 stands is left. A block whose first line is ``# from <file>`` quotes that file, and is not run; a
-line ``...`` in it stands for what was left out. Pictures that the code saves go beside the page.
+line ``...`` in it stands for what was left out. Pictures that the code saves go into `images`.
 """
 
 import contextlib
 import doctest
 import io
+import linecache
 import re
 import shutil
 import sys
@@ -16,6 +17,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+IMAGES = Path(__file__).parent / "images"
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 QUOTED = re.compile(r"# from (\S+)\n")
 
@@ -53,12 +55,13 @@ def same(page: str, shown: str) -> bool:
 def printed(page: Path, folder: Path) -> str:
     """Return a page with what its code prints today; the code runs in `folder`."""
     text, names = page.read_text("utf-8"), {"__name__": "docs"}
+    # A traceback, or a graph with lines, has the page's lines, and its name without a folder.
+    linecache.cache[page.name] = (len(text), None, text.splitlines(keepends=True), page.name)
     parts, end, shown = [], 0, None
     with contextlib.chdir(folder):
         for block in blocks(text):
             if block.language == "python" and not QUOTED.match(block.text):
-                # Blank lines before the code: a traceback then has the line of the page.
-                code = compile("\n" * (block.line - 1) + block.text, str(page), "exec")
+                code = compile("\n" * (block.line - 1) + block.text, page.name, "exec")
                 with contextlib.redirect_stdout(io.StringIO()) as stream:
                     exec(code, names)
                 shown = stream.getvalue()
@@ -78,8 +81,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             page.write_text(printed(page, Path(folder)), "utf-8")
             for picture in Path(folder).iterdir():
-                if (page.parent / picture.name).is_file() or picture.suffix == ".svg":
-                    shutil.copy(picture, page.parent)
+                if (IMAGES / picture.name).is_file() or picture.suffix == ".svg":
+                    shutil.copy(picture, IMAGES)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Draws docs/saddle-point.png: the paths of examples/12_saddle_point.py on the function's levels.
+"""Draws docs/images/saddle-point.png: the paths of examples/12_saddle_point.py on its levels.
 
     python docs/saddle_point.py
 
@@ -38,7 +38,7 @@ def main() -> None:
     right.set(xlabel="step", ylabel="f", title="The loss")
     left.legend(loc="lower right", fontsize=8)
     right.legend(fontsize=8)
-    figure.savefig(HERE / "saddle-point.png", dpi=100)
+    figure.savefig(HERE / "images" / "saddle-point.png", dpi=100)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def test_its_lines_make_its_picture_in_a_fresh_environment(tmp_path):
         timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    drawn, shown = folder / "first-graph.svg", ROOT / "docs" / "first-graph.svg"
+    drawn, shown = folder / "first-graph.svg", ROOT / "docs" / "images" / "first-graph.svg"
     assert labels(drawn) == labels(shown)
     assert {"x", "sin", "mul", "sum", "y"} <= set(labels(drawn))
 
