@@ -13,7 +13,7 @@ from typing import Any
 from minigrad import backend, nn
 from minigrad.backend import Array
 from minigrad.tensor import Tensor, tensor
-from minigrad.viz.figure import GREY, dress, figure, plain, style
+from minigrad.viz.figure import GREY, figure, marked, plain, style, style_axes
 from minigrad.viz.intact import intact
 from minigrad.viz.picture import Picture
 
@@ -56,6 +56,8 @@ class Activations(Picture):
     def __init__(self, model: nn.Module, x: Any, layers: Sequence[str] | None, training: bool):
         self.model = model
         self.x = x if isinstance(x, Tensor) else tensor(x)
+        if not self.x.size:
+            raise ValueError(f"x has shape {self.x.shape}; give inputs, such as test.x[:300]")
         self.training = training
         self.rows: list[LayerActivations] = []
         self._watched = _watched(model, layers)
@@ -139,7 +141,8 @@ def activations(
     - `training`: run the model in training mode, with dropout and with batch norm's batch
       statistics; else in evaluation mode, as it is used.
 
-    Raises ValueError where there is no such layer, or none at all.
+    Raises ValueError where there is no such layer, or none at all, or no input; ``measure`` raises
+    TypeError for a layer that returns more than a tensor.
     """
     return Activations(model, x, layers, training)
 
@@ -168,7 +171,12 @@ def _watched(model: nn.Module, layers: Sequence[str] | None) -> dict[str, nn.Mod
 def _measured(step: int, layer: str, module: nn.Module, output: Any) -> LayerActivations:
     """Return the figures of one output."""
     xp = backend.cpu
-    values = backend.of((output.data,)).to_host(output.data).astype("float64").reshape(-1)
+    if not isinstance(output, Tensor):
+        raise TypeError(
+            f"layer {layer!r} returned a {type(output).__name__}; measured are layers that "
+            "return one tensor; name such ones in layers="
+        )
+    values = output.numpy().astype("float64").reshape(-1)
     bounds = next((b for kind, b in BOUNDS.items() if isinstance(module, kind)), None)
     saturated = None
     if bounds is not None:
@@ -201,26 +209,28 @@ def _draw_means(axes: Any, seen: Activations) -> None:
         look = style(i)
         low, high = ([row.mean + sign * row.std for row in rows] for sign in (-1, 1))
         axes.fill_between(steps, low, high, color=look["color"], alpha=0.12, lw=0)
-        every = max(1, len(rows) // 6)
+        every = marked(len(rows), 6)
         axes.plot(
             steps, means, **look, lw=1.8, ms=5, markevery=every, label=plain(_label(seen, layer))
         )
     axes.set_title("mean, ± one standard deviation", fontsize=10, loc="left")
-    dress(axes, "step")
+    style_axes(axes, "step")
     axes.set_ylabel("activation", color=GREY)
 
 
 def _draw_saturation(axes: Any, seen: Activations) -> None:
     """Draw the share of each layer's outputs that is saturated, in percent."""
-    relu = False
+    kinds = set()
     for i, layer in enumerate(seen.layers):
         rows = [row for row in seen.of(layer) if row.saturated is not None]
-        relu = relu or isinstance(seen._watched[layer.partition(" call ")[0]], nn.ReLU)
+        if rows:
+            kinds.add(isinstance(seen._watched[layer.partition(" call ")[0]], nn.ReLU))
         shares = [100 * row.saturated for row in rows if row.saturated is not None]
-        every = max(1, len(rows) // 6)
+        every = marked(len(rows), 6)
         axes.plot([row.step for row in rows], shares, **style(i), lw=1.8, ms=5, markevery=every)
-    axes.set_title("outputs that are 0" if relu else "saturated outputs", fontsize=10, loc="left")
-    dress(axes, "step")
+    title = "outputs that are 0" if kinds == {True} else "saturated outputs"
+    axes.set_title(title + " (ReLU: that are 0)" * (len(kinds) > 1), fontsize=10, loc="left")
+    style_axes(axes, "step")
     axes.set_ylim(0, 101)
     axes.set_ylabel("% of outputs", color=GREY)
 
@@ -237,5 +247,5 @@ def _draw_histograms(axes: Any, seen: Activations) -> None:
         axes.step(middles, heights, where="mid", color=color, lw=1.2)
     axes.set_yticks(range(len(seen.layers)), [str(i + 1) for i in range(len(seen.layers))])
     axes.set_title(f"histograms at step {seen.rows[-1].step:,}", fontsize=10, loc="left")
-    dress(axes, "activation")
+    style_axes(axes, "activation")
     axes.set_ylabel("layer", color=GREY)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from minigrad.viz.figure import GREY, dress, figure
+from minigrad.viz.figure import GREY, figure, style_axes
 from minigrad.viz.picture import destination
 from minigrad.viz.render import FORMATS
 
@@ -40,7 +40,7 @@ def curves(history: Any, path: str | Path, title: str = "") -> Path:
             axes.plot(epochs, values, color=_SPLITS[split], label=split, lw=1.8, marker=marker)
         axes.set_title(metric.replace("_", " "), fontsize=11, loc="left")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        dress(axes, "epoch")
+        style_axes(axes, "epoch")
         if len(lines) > 1:
             axes.legend(frameon=False)
     if title:

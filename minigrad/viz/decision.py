@@ -11,7 +11,7 @@ from minigrad.backend import Array
 from minigrad.creation import linspace
 from minigrad.optim.hyper import count, not_negative
 from minigrad.tensor import Tensor, tensor
-from minigrad.viz.figure import GREY, dress, figure, plain, style
+from minigrad.viz.figure import GREY, figure, plain, style, style_axes
 from minigrad.viz.intact import intact
 from minigrad.viz.picture import Picture
 
@@ -51,7 +51,7 @@ class Decision(Picture):
         axes = paper.add_subplot(1, 1, 1)
         _draw_regions(axes, self)
         _draw_points(axes, self)
-        dress(axes, "first feature")
+        style_axes(axes, "first feature")
         axes.grid(visible=False)
         axes.set_ylabel("second feature", color=GREY)
         axes.set_aspect("equal")

@@ -12,7 +12,7 @@ from typing import Any
 
 from minigrad import backend
 from minigrad.backend import Array
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, tensor
 from minigrad.viz.intact import parameters_of
 
 NORMALIZATIONS = ("filter", "layer", "none")
@@ -46,30 +46,34 @@ class Trajectory:
 
 def flat(tensors: Sequence[Tensor]) -> Array:
     """Return a copy of tensors as one vector in host memory."""
-    parts = [backend.of((t.data,)).to_host(t.data).reshape(-1) for t in tensors]
-    return backend.cpu.concatenate(parts)
+    return backend.cpu.concatenate([parameter.numpy().reshape(-1) for parameter in tensors])
 
 
 def parts_of(vector: Array, tensors: Sequence[Tensor]) -> list[Array]:
-    """Return a flat vector as arrays like the tensors, where these live."""
+    """Return a flat vector as arrays like the tensors, where these live; of integers in float32."""
     parts, start = [], 0
-    for tensor in tensors:
-        part = vector[start : start + tensor.size].reshape(tensor.shape)
-        parts.append(backend.moved(part.astype(tensor.dtype), tensor.device))
-        start += tensor.size
+    for parameter in tensors:
+        part = vector[start : start + parameter.size].reshape(parameter.shape)
+        dtype = parameter.dtype if parameter.dtype.kind == "f" else "float32"
+        parts.append(backend.moved(part.astype(dtype), parameter.device))
+        start += parameter.size
     return parts
 
 
 def given(direction: Any, size: int) -> Array:
     """Return a direction of the user's, a flat vector or a list of parts, as a flat vector."""
     parts = direction if isinstance(direction, (list, tuple)) else [direction]
-    vector = flat([part if isinstance(part, Tensor) else Tensor(part) for part in parts])
+    vector = flat(
+        [part if isinstance(part, Tensor) else tensor(part, dtype="float64") for part in parts]
+    )
     vector = vector.astype("float64")
     if vector.shape != (size,):
         raise ValueError(
             f"a direction of {vector.size} elements for {size} parameters; give a flat vector, or "
             "a list of parts like the parameters"
         )
+    if not bool(backend.cpu.isfinite(vector).all()):
+        raise ValueError("a direction is not finite; give finite numbers")
     if not float(backend.cpu.abs(vector).max()) > 0:
         raise ValueError("a direction is 0 everywhere; nothing would change along it")
     return vector
@@ -86,10 +90,10 @@ def random_direction(tensors: Sequence[Tensor], normalize: str, generator: Any) 
     """
     xp = backend.cpu
     parts = []
-    for tensor in tensors:
-        d = generator.standard_normal(tensor.shape)
+    for parameter in tensors:
+        d = generator.standard_normal(parameter.shape)
         if normalize != "none":
-            theta = backend.of((tensor.data,)).to_host(tensor.data).astype("float64")
+            theta = parameter.numpy().astype("float64")
             axes = tuple(range(1 if normalize == "filter" else 0, d.ndim))
             if d.ndim < 2:
                 d = xp.zeros(d.shape)

@@ -1,4 +1,4 @@
-"""The paper that plots are drawn on: a figure of matplotlib and the dress of its axes.
+"""The paper that plots are drawn on: a figure of matplotlib and the style of its axes.
 
 matplotlib is imported here, at the first call; no global state of it is touched.
 """
@@ -10,9 +10,10 @@ from typing import Any
 from minigrad.viz.render import RenderError
 
 GREY = "#444444"  # of all text that is no title
+LEVEL = "#7f95a8"  # of the lines between levels
 
 # Okabe and Ito's colors but for their yellow, which white paper swallows, the dark before the
-# light; each with a marker and a dash of its own, so that a copy in grey can be read too.
+# light; with them eleven markers and four dashes in turn, so that a copy in grey can be read too.
 _HUES = ("#0072b2", "#d55e00", "#000000", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "h")
 _DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
@@ -22,6 +23,11 @@ def style(i: int) -> dict[str, Any]:
     """Return color, marker and dash of the i-th line or class, as keywords of Matplotlib."""
     dash = _DASHES[i % len(_DASHES)]
     return {"color": _HUES[i % len(_HUES)], "marker": _MARKERS[i % len(_MARKERS)], "ls": dash}
+
+
+def marked(points: int, markers: int = 12) -> int:
+    """Return which of a line's points have a marker, as Matplotlib's markevery: about so many."""
+    return max(1, points // markers)
 
 
 def plain(text: str) -> str:
@@ -61,7 +67,7 @@ def figure(what: str, width: float, height: float) -> Any:
     return paper
 
 
-def dress(axes: Any, label: str) -> None:
+def style_axes(axes: Any, label: str) -> None:
     """Give axes the look of all plots here, and the horizontal one its label."""
     axes.set_xlabel(label, color=GREY)
     axes.tick_params(colors=GREY, length=3)

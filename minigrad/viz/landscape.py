@@ -12,6 +12,7 @@ from typing import Any
 
 from minigrad import backend
 from minigrad.backend import Array
+from minigrad.optim.hyper import count, number
 from minigrad.tensor import Tensor
 from minigrad.viz.directions import (
     NORMALIZATIONS,
@@ -113,9 +114,9 @@ def landscape(
 
     Raises ValueError for arguments that are not legal, TypeError for a loss that is no number.
     """
-    if not isinstance(size, int) or size < 3 or size % 2 == 0:
+    if not count(size) or size < 3 or size % 2 == 0:
         raise ValueError(f"size={size!r}; legal is an odd integer from 3, such as 25")
-    if span is not None and not 0 < span < math.inf:
+    if span is not None and not (number(span) and 0 < span < math.inf):
         raise ValueError(f"span={span!r}; legal is a finite number above 0, such as 1.0")
     module = hasattr(model, "modules")
     if training and not module:
@@ -124,7 +125,13 @@ def landscape(
             "give the module"
         )
     tensors = parameters_of(model)
-    trajectories = {"": paths} if isinstance(paths, Trajectory) else dict(paths or {})
+    if not (paths is None or isinstance(paths, (Trajectory, Mapping))):
+        raise TypeError(
+            f"paths is a {type(paths).__name__}; give a viz.Trajectory, or a mapping from labels "
+            "to several"
+        )
+    labelled = {"": paths} if isinstance(paths, Trajectory) else paths or {}
+    trajectories = {str(label): path for label, path in labelled.items()}
     center = flat(tensors).astype("float64")
     points = {label: _stacked(label, t, center.size) for label, t in trajectories.items()}
     whole = backend.cpu.concatenate([*points.values(), center[None][:0]])
@@ -168,6 +175,8 @@ def _stacked(label: str, path: Any, size: int) -> Array:
             f"path {label!r} is a {type(path).__name__}; give a viz.Trajectory(model), whose "
             "record() is called after each step"
         )
+    if not path.points:
+        raise ValueError(f"path {label!r} has no points; call its record() while training")
     points = backend.cpu.stack(path.points).astype("float64")
     if points.shape[1] != size:
         raise ValueError(
@@ -199,13 +208,14 @@ def _directions(
         return "random", xp.stack([random_direction(tensors, normalize, generator) for _ in "xy"])
     if isinstance(directions, str) and directions == "trajectory":
         return "trajectory", principal_directions(points)
-    if isinstance(directions, str) or len(directions) != 2:
+    if isinstance(directions, str) or not hasattr(directions, "__len__") or len(directions) != 2:
         raise ValueError(
             f"directions={directions!r}; legal is 'random', 'trajectory', or two vectors"
         )
     axes = xp.stack([given(direction, size) for direction in directions])
-    lengths = xp.sqrt((axes * axes).sum(axis=1))
-    if abs(float(axes[0] @ axes[1])) > (1 - 1e-9) * float(lengths[0] * lengths[1]):
+    units = axes / xp.abs(axes).max(axis=1, keepdims=True)  # whose squares do not underflow
+    units /= xp.sqrt((units * units).sum(axis=1, keepdims=True))
+    if abs(float(units[0] @ units[1])) > 1 - 1e-9:
         raise ValueError("the two directions are one; give two that span a plane")
     return "given", axes
 

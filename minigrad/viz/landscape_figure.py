@@ -9,7 +9,17 @@ from typing import Any
 
 from minigrad import backend
 from minigrad.backend import Array
-from minigrad.viz.figure import GREY, dress, figure, outlined, pale, plain, style
+from minigrad.viz.figure import (
+    GREY,
+    LEVEL,
+    figure,
+    marked,
+    outlined,
+    pale,
+    plain,
+    style,
+    style_axes,
+)
 from minigrad.viz.landscape import Landscape
 
 _LEVELS = 16
@@ -100,7 +110,7 @@ def _contour(paper: Any, landscape: Landscape) -> Any:
     heights = backend.cpu.maximum(backend.cpu.ma.masked_invalid(landscape.losses), levels[0])
     grid = landscape.x, landscape.y, heights
     filled = axes.contourf(*grid, levels=levels, cmap=pale(), norm=norm)
-    axes.contour(*grid, levels=levels, colors="#7f95a8", linewidths=0.6, linestyles="solid")
+    axes.contour(*grid, levels=levels, colors=LEVEL, linewidths=0.6, linestyles="solid")
     ticks = LogLocator(subs=(1, 2, 5)) if logarithmic else MaxNLocator(8)
     bar = paper.colorbar(filled, ax=axes, ticks=ticks, format="%.3g", spacing="proportional")
     bar.set_label("loss", color=GREY)
@@ -109,7 +119,7 @@ def _contour(paper: Any, landscape: Landscape) -> Any:
     bar.ax.minorticks_off()
     for i, (label, path) in enumerate(landscape.paths.items()):
         look = {**style(i), "lw": 1.8, "ms": 5, "mfc": "white", "mew": 1.2}
-        every = max(1, len(path.points) // 12)
+        every = marked(len(path.points))
         (line,) = axes.plot(*path.points.T, **look, markevery=every, label=plain(label) or None)
         line.set_path_effects(outlined())
         axes.plot(*path.points[0], "o", color="black", mfc="white", ms=9, mew=1.8, zorder=5)
@@ -120,7 +130,7 @@ def _contour(paper: Any, landscape: Landscape) -> Any:
         axes.annotate(note, (0, 0), (8, 8), textcoords="offset points", path_effects=outlined())
     axes.set_xlim(landscape.x[0], landscape.x[-1])
     axes.set_ylim(landscape.y[0], landscape.y[-1])
-    dress(axes, "")
+    style_axes(axes, "")
     axes.grid(visible=False)
     return axes
 
@@ -138,12 +148,12 @@ def _surface(paper: Any, landscape: Landscape) -> Any:
     x, y = xp.meshgrid(landscape.x, landscape.y)
     axes.plot_surface(
         x, y, height(landscape.losses), cmap=pale(), rcount=len(y), ccount=len(x),
-        edgecolor="#7f95a8", lw=0.3, zorder=1,
+        edgecolor=LEVEL, lw=0.3, zorder=1,
     )  # fmt: skip
     for i, (label, path) in enumerate(landscape.paths.items()):
         heights = height(path.losses)
         look = {**style(i), "lw": 2, "ms": 4, "mfc": "white", "zorder": 3 + i}
-        every = max(1, len(path.points) // 12)
+        every = marked(len(path.points))
         axes.plot(*path.points.T, heights, **look, markevery=every, label=plain(label) or None)
         end = (*path.points[-1], heights[-1])
         axes.plot(*([v] for v in end), "*", color=look["color"], mec="white", ms=14, zorder=20)

@@ -30,7 +30,6 @@ def from_svg(svg: bytes) -> bytes:
     from reportlab.graphics import renderPDF
     from svglib.svglib import svg2rlg
 
-    logging.getLogger("svglib").setLevel(logging.ERROR)
     root = ET.fromstring(svg)
     for parent in root.iter():
         for title in parent.findall(f"{_SPACE}title"):  # a tooltip, which a PDF has not
@@ -42,7 +41,13 @@ def from_svg(svg: bytes) -> bytes:
             text.attrib.pop("font-weight", None)
             text.set("font-family", _OTHER + bold)
             text.set("font-size", str(float(text.get("font-size", 14)) * _NARROWER))
-    drawing = svg2rlg(BytesIO(ET.tostring(root)))
+    logger = logging.getLogger("svglib")
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # it warns of what a PDF does not need
+    try:
+        drawing = svg2rlg(BytesIO(ET.tostring(root)))
+    finally:
+        logger.setLevel(level)
     return bytes(renderPDF.drawToString(drawing))
 
 

@@ -1,6 +1,6 @@
 """Picture: what `viz` returns that holds its data, and draws itself when it is asked to.
 
-Not here: the paper, its dress and the colors (`figure.py`); what is drawn (a file each).
+Not here: the paper, the style of axes and the colors (`figure.py`); what is drawn (a file each).
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 from minigrad import backend, ops
 from minigrad.mode import no_grad
 from minigrad.optim import METHODS, Optimizer
+from minigrad.optim.hyper import count, not_negative, number
 from minigrad.tensor import Tensor, tensor
 from minigrad.viz.picture import Picture
 from minigrad.viz.surfaces import SURFACES, Point, Surface, surface_of
@@ -76,8 +78,8 @@ class Race(Picture):
 
     - ``runs``: the `Run` of each method at the rate chosen for it, by its label;
     - ``trials``: by label, the runs at every rate of the grid ``rates``;
-    - ``budget``: what a run may cost, in evaluations of f; ``tolerance``: how near the minimum's
-      value is arrived.
+    - ``budget``: a run ends with the step that reaches it, in evaluations of f;
+      ``tolerance``: how near the minimum's value is arrived.
     """
 
     surface: Surface
@@ -101,8 +103,8 @@ class Race(Picture):
             rates = f"the best of the same {len(self.rates)} from {rates} to {self.rates[-1]:g}"
         return (
             f"Learning rate (line searches: first length): for each method {rates}.\n"
-            f"Each run may cost {self.budget} evaluations of f, with gradient or without; "
-            "a product with its Hessian counts as two."
+            f"A run ends with the step that reaches {self.budget} evaluations of f, with gradient "
+            "or without; a product with its Hessian counts as two."
         )
 
     def table(self) -> str:
@@ -155,9 +157,9 @@ def race(
 
     - `surface`: a name of `viz.SURFACES` ("rosenbrock", "beale", "himmelblau", "saddle", "ravine",
       "rastrigin", "ackley"), or a `viz.Surface`;
-    - `methods`: names of `optim.METHODS` or classes of optimizers; or a mapping from labels to
-      those or to factories: functions of the list of parameters and the learning rate that return
-      an optimizer, such as ``lambda p, lr: optim.SGD(p, lr=lr, momentum=0.99)``;
+    - `methods`: names of `optim.METHODS` or classes of optimizers, each once; or a mapping from
+      labels to those or to factories: functions of the list of parameters and the learning rate
+      that return an optimizer, such as ``lambda p, lr: optim.SGD(p, lr=lr, momentum=0.99)``;
     - `rates`: the grid. Every method is run at each; kept is the run that arrives for the least
       cost, or else ends lowest. Methods that search along a line take the rate as the length that
       they try first;
@@ -173,17 +175,18 @@ def race(
     sum of squares.
     """
     field_, entries = surface_of(surface), _methods(methods)
-    at = field_.start if start is None else start
-    if not isinstance(at, (tuple, list)) or len(at) != 2 or not all(map(math.isfinite, at)):
+    place = _numbers(field_.start if start is None else start)
+    if len(place) != 2 or not all(map(math.isfinite, place)):
         raise ValueError(f"start={start!r}; legal are two finite numbers, such as (-1.2, 1.0)")
-    at = (float(at[0]), float(at[1]))
-    grid = tuple(sorted(rates))
+    at = (place[0], place[1])
+    grid = tuple(sorted(_numbers(rates)))
     if not grid or not all(0 < rate < math.inf for rate in grid):
         raise ValueError(f"rates={rates!r}; legal are finite numbers above 0, such as [0.01, 0.1]")
-    if not isinstance(budget, int) or budget < 1:
+    if not count(budget):
         raise ValueError(f"budget={budget!r}; legal is an integer from 1, such as 200")
-    if not 0 <= tolerance < math.inf:
+    if not not_negative(tolerance):
         raise ValueError(f"tolerance={tolerance!r}; legal is a finite number from 0, such as 1e-8")
+    budget, tolerance = int(budget), float(tolerance)
     trials = {
         label: [_run(label, make, field_, at, rate, budget, tolerance) for rate in grid]
         for label, make in entries.items()
@@ -192,16 +195,36 @@ def race(
     return Race(field_, at, grid, budget, tolerance, runs, trials)
 
 
+def _numbers(values: Any) -> list[float]:
+    """Return the numbers of a sequence or an array; none if it is not one of numbers."""
+    values = values.tolist() if hasattr(values, "tolist") else values
+    values = list(values) if isinstance(values, Iterable) else []
+    return [float(value) for value in values] if all(map(number, values)) else []
+
+
+def _label(method: Any) -> str:
+    """Return what a method is called that was given without a label."""
+    own = getattr(method, "__name__", str(method))
+    return next((name for name, kind in METHODS.items() if kind is method), own)
+
+
 def _methods(methods: Any) -> dict[str, Factory]:
     """Return the factories by label."""
     if isinstance(methods, str) or not isinstance(methods, (Mapping, Iterable)):
         methods = [methods]
-    names = {kind: name for name, kind in METHODS.items()}
-    if not isinstance(methods, Mapping):
-        methods = {names.get(m, getattr(m, "__name__", str(m))): m for m in methods}
-    if not methods:
+    if isinstance(methods, Mapping):
+        entries = [(str(label), method) for label, method in methods.items()]
+    else:
+        entries = [(_label(method), method) for method in methods]
+    if not entries:
         raise ValueError("methods is empty; give names such as ['momentum', 'adam', 'newton']")
-    for label, method in methods.items():
+    label, times = Counter(label for label, _ in entries).most_common(1)[0]
+    if times > 1:
+        raise ValueError(
+            f"methods has {label!r} more than once; give a mapping from labels of your own, such "
+            "as {'one': 'sgd', 'two': lambda p, lr: optim.SGD(p, lr=lr, momentum=0.9)}"
+        )
+    for label, method in entries:
         if not callable(method) and not (isinstance(method, str) and method in METHODS):
             near = difflib.get_close_matches(str(method), METHODS, 1)
             advice = f"; try {near[0]!r}" if near else ""
@@ -209,7 +232,7 @@ def _methods(methods: Any) -> dict[str, Factory]:
                 f"{label}: no method {method!r}; there are {', '.join(METHODS)}, or give a class "
                 f"of optimizers or a function of (parameters, lr) that returns one{advice}"
             )
-    return {label: METHODS[m] if isinstance(m, str) else m for label, m in methods.items()}
+    return {label: METHODS[m] if isinstance(m, str) else m for label, m in entries}
 
 
 def _run(

@@ -6,13 +6,24 @@ Matplotlib is imported when something is drawn.
 from __future__ import annotations
 
 import bisect
+import math
 from pathlib import Path
 from typing import Any
 
 from minigrad import backend
 from minigrad.creation import linspace
 from minigrad.mode import no_grad
-from minigrad.viz.figure import GREY, dress, figure, outlined, pale, plain, style
+from minigrad.viz.figure import (
+    GREY,
+    LEVEL,
+    figure,
+    marked,
+    outlined,
+    pale,
+    plain,
+    style,
+    style_axes,
+)
 from minigrad.viz.picture import destination
 from minigrad.viz.race import Race, Run
 from minigrad.viz.render import RenderError
@@ -33,7 +44,7 @@ def draw(race: Race, size: tuple[float, float] = (10.4, 5.4)) -> tuple[Any, dict
     lines = {}
     for i, (label, run) in enumerate(race.runs.items()):
         look = {**style(i), "lw": 1.6, "mfc": "white", "mew": 1.2}
-        every = max(1, len(run.points) // 12)
+        every = marked(len(run.points))
         (path,) = left.plot(*_places(race, run), **look, ms=5.5, markevery=every)
         path.set_path_effects(outlined())
         (curve,) = right.plot(run.costs, _above(race, run), **look, ms=4.5, markevery=every)
@@ -56,7 +67,7 @@ def draw(race: Race, size: tuple[float, float] = (10.4, 5.4)) -> tuple[Any, dict
             "arrived", (0, race.tolerance), (3, 3), xycoords=("axes fraction", "data"),
             textcoords="offset points", color=GREY, fontsize=9,
         )  # fmt: skip
-    dress(right, "cost, in evaluations of f")
+    style_axes(right, "cost, in evaluations of f")
     right.set_title("f above its minimum, f − f*", fontsize=10, loc="left")
     paper.legend(loc="outside upper center", ncols=min(5, len(lines)), frameon=False)
     paper.supxlabel(race.caption, fontsize=8.5, color=GREY)
@@ -74,17 +85,24 @@ def _surface(axes: Any, surface: Surface) -> None:
     with no_grad(), xp.errstate(all="ignore"):  # it need not have a value everywhere
         f = surface(x + 0 * y[:, None], y[:, None] + 0 * x).numpy()
     parts = [i / _LEVELS for i in range(_LEVELS + 1)]
-    levels = xp.unique(xp.quantile(f[xp.isfinite(f)], parts))
+    finite = f[xp.isfinite(f)]
+    levels = xp.unique(xp.quantile(finite, parts)) if finite.size else finite
+    if len(levels) < 2:
+        values = "one value everywhere" if finite.size else "no finite value"
+        raise ValueError(
+            f"{surface.name} has {values} on its domain {surface.domain}, hence no levels to draw; "
+            "give a surface that varies there"
+        )
     grid = x.numpy(), y.numpy(), xp.ma.masked_invalid(f)
     colors = pale()
     axes.contourf(*grid, levels=levels, cmap=colors, norm=BoundaryNorm(levels, colors.N))
-    axes.contour(*grid, levels=levels, colors="#7f95a8", linewidths=0.5, linestyles="solid")
+    axes.contour(*grid, levels=levels, colors=LEVEL, linewidths=0.5, linestyles="solid")
     axes.plot(
         *zip(*surface.minima, strict=True), "*", color="black", ms=13, mec="white", zorder=_ABOVE
     )
     axes.set_xlim(left, right)
     axes.set_ylim(bottom, top)
-    dress(axes, "x")
+    style_axes(axes, "x")
     axes.grid(visible=False)
     axes.set_ylabel("y", color=GREY)
 
@@ -100,8 +118,13 @@ def _places(race: Race, run: Run) -> tuple[list[float], list[float]]:
 
 
 def _above(race: Race, run: Run) -> list[float]:
-    """Return f − f* in a range that its logarithm shows: from what has arrived to 10,000 starts."""
-    least = race.tolerance / 2 or 1e-300
+    """Return f − f* in a range that its logarithm shows: from what has arrived to 10,000 starts.
+
+    With tolerance 0 only f* itself has arrived, and is drawn as low as the least f above it.
+    """
+    lowest = race.surface.minimum
+    left = (value - lowest for other in race.runs.values() for value in other.values)
+    least = race.tolerance / 2 or min((h for h in left if 0 < h < math.inf), default=1.0)
     most = 1e4 * max(run.values[0] - race.surface.minimum, least)
     heights = (value - race.surface.minimum for value in run.values)
     return [max(h, least) if h < most else most for h in heights]  # most for what is not a number

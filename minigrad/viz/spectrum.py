@@ -8,7 +8,7 @@ from pathlib import Path
 
 from minigrad.curvature import SpectralDensity
 from minigrad.tensor import Tensor
-from minigrad.viz.figure import GREY, dress, figure
+from minigrad.viz.figure import GREY, figure, style_axes
 from minigrad.viz.picture import destination
 from minigrad.viz.render import FORMATS
 
@@ -50,7 +50,7 @@ def spectrum(
         axes.plot(found, heights, "^", color=_MARK, ms=6, label="eigenvalues found")
     axes.set_yscale("log")
     axes.set_ylim(floor, 2 * max(high))
-    dress(axes, "eigenvalue λ")
+    style_axes(axes, "eigenvalue λ")
     axes.set_ylabel("density", color=GREY)
     axes.legend(frameon=False)
     if title:

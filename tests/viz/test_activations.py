@@ -111,6 +111,39 @@ def test_errors_say_what_to_do():
         viz.activations(network(), X).figure()
 
 
+def test_a_layer_that_returns_more_than_a_tensor_and_no_inputs_are_refused():
+    class Pair(nn.Module):
+        def forward(self, x):
+            return x, x
+
+    class First(nn.Module):
+        def __init__(self):
+            self.pair = Pair()
+
+        def forward(self, x):
+            return self.pair(x)[0]
+
+    with pytest.raises(TypeError, match="layer 'pair' returned a tuple; measured are"):
+        viz.activations(First(), X, layers=["pair"]).measure(0)
+    with pytest.raises(ValueError, match=r"x has shape \(0, 6\); give inputs"):
+        viz.activations(network(), X[:0])
+
+
+@pytest.mark.parametrize(
+    ("kinds", "title"),
+    [
+        ((nn.ReLU, nn.ReLU), "outputs that are 0"),
+        ((nn.ReLU, nn.GELU), "outputs that are 0"),
+        ((nn.Tanh, nn.Sigmoid), "saturated outputs"),
+        ((nn.Tanh, nn.ReLU), "saturated outputs (ReLU: that are 0)"),
+    ],
+)
+def test_the_panel_of_saturation_says_what_it_shows(kinds, title):
+    seen = viz.activations(nn.Sequential(*(kind() for kind in kinds)), X)
+    seen.measure(0)
+    assert seen.figure().axes[1].get_title(loc="left") == title
+
+
 def test_the_picture_has_a_line_a_layer_with_its_means_and_shares(tmp_path):
     seen = viz.activations(network(), X)
     for step in (0, 10, 20):

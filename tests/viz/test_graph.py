@@ -1,5 +1,6 @@
 """The graph's picture holds what the engine recorded, and any name in it is harmless."""
 
+import logging
 import os
 import re
 import shutil
@@ -207,10 +208,13 @@ def test_draws_a_pdf_without_graphviz(tmp_path, monkeypatch):
     without_dot(monkeypatch)
     loss, params = network()
     graph = viz.graph(loss, params, title="θ → ∂")
+    logger = logging.getLogger("svglib")
+    monkeypatch.setattr(logger, "level", logging.DEBUG)
     content = graph.save(tmp_path / "a.pdf").read_bytes()
     texts = re.findall(rb"\((.*?)\) Tj", content)
     words = {word for text in texts for word in text.decode("latin-1").split()}
     assert {v.name for v in graph.vertices} <= words
+    assert logger.level == logging.DEBUG
     assert b"DejaVuSans" in content  # for the letters of the title
     (size,) = re.findall(
         r"<svg width=.(\d+)pt. height=.(\d+)pt", graph._repr_svg_().replace("\n", "")

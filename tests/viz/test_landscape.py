@@ -199,6 +199,12 @@ MODEL = network()
         ({"directions": (np.ones(3), np.ones(3))}, ValueError, "of 3 elements for 42 parameters"),
         ({"directions": (np.zeros(42), np.ones(42))}, ValueError, "0 everywhere"),
         ({"directions": (np.ones(42), 2 * np.ones(42))}, ValueError, "the two directions are one"),
+        ({"directions": (np.full(42, np.nan), np.ones(42))}, ValueError, "is not finite"),
+        ({"directions": (np.full(42, np.inf), np.ones(42))}, ValueError, "is not finite"),
+        ({"directions": 5}, ValueError, "directions=5; legal is 'random'"),
+        ({"paths": "ab"}, TypeError, "paths is a str; give a viz.Trajectory"),
+        ({"paths": [1]}, TypeError, "paths is a list; give a viz.Trajectory"),
+        ({"span": "a"}, ValueError, "span='a'; legal is a finite number above 0"),
         ({"paths": {"a": [1, 2]}}, TypeError, r"path 'a' is a list; give a viz.Trajectory"),
         ({"paths": viz.Trajectory([mg.zeros(2)])}, ValueError, "of 2 parameters, and the model"),
         ({"loss": lambda: MODEL(X)}, TypeError, r"returned shape \(12, 2\)"),
@@ -229,3 +235,24 @@ def test_what_overflows_far_away_is_no_warning():
         lambda: mg.exp(p[0]) + p[1], [p], ([1.0, 0.0], [0.0, 1.0]), size=3, span=200.0
     )
     assert np.isinf(found.losses[:, 2]).all()
+
+
+def test_a_path_without_points_is_refused():
+    path = viz.Trajectory(MODEL)
+    path.points.clear()
+    with pytest.raises(ValueError, match="path 'a' has no points"):
+        viz.landscape(closure(MODEL), MODEL, paths={"a": path}, size=3)
+
+
+def test_directions_are_compared_whatever_their_lengths():
+    p = mg.tensor([1.0, 2.0], dtype="float64")
+    unit = ([1e-200, 0.0], [1.0, 1.0])
+    assert viz.landscape(lambda: p.sum(), [p], unit, size=3).losses[2, 0] == 5
+    with pytest.raises(ValueError, match="the two directions are one"):
+        viz.landscape(lambda: p.sum(), [p], ([1e-200, 1e-200], [1.0, 1.0]), size=3)
+
+
+def test_between_integer_parameters_the_loss_is_not_rounded():
+    p = mg.tensor([1, 2])
+    found = viz.landscape(lambda: p[0] + 10 * p[1], [p], ([0.5, 0.0], [0.0, 0.25]), size=3)
+    assert np.allclose(found.losses, [[18, 18.5, 19], [20.5, 21, 21.5], [23, 23.5, 24]])

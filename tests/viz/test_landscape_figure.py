@@ -67,3 +67,9 @@ def test_levels_are_even_or_logarithmic_and_hold_all_losses():
     assert _levels(np.array([0.0, 1e-30, 5.0]))[0][0] == pytest.approx(5e-8)
     assert _levels(np.array([0.0, 0.5, 1.0]))[1] is False
     assert _levels(np.zeros(3))[0][0] < 0 < _levels(np.zeros(3))[0][-1]
+
+
+def test_a_label_may_be_a_number():
+    model, path, _ = trained(3)
+    paper = viz.landscape(closure(model), model, paths={1: path}, size=3).figure()
+    assert [text.get_text() for text in paper.legends[0].get_texts()] == ["1"]

@@ -131,6 +131,14 @@ def test_methods_are_names_classes_or_factories():
         ({"methods": ["adm"]}, "no method 'adm'; there are sgd, .* try 'adam'"),
         ({"methods": []}, "methods is empty"),
         ({"methods": {"mine": ["adam"]}}, r"mine: no method \['adam'\]"),
+        ({"methods": ["sgd", optim.SGD]}, "'sgd' more than once; give a mapping"),
+        ({"methods": [lambda p, lr: p, lambda p, lr: p]}, "'<lambda>' more than once"),
+        ({"methods": [["sgd"]]}, r"no method \['sgd'\]"),
+        ({"start": ("a", 1)}, r"start=\('a', 1\); legal are two finite numbers"),
+        ({"rates": 0.1}, r"rates=0.1; legal are finite numbers above 0"),
+        ({"rates": ["a"]}, r"rates=\['a'\]; legal are finite numbers above 0"),
+        ({"budget": True}, "budget=True; legal is an integer from 1"),
+        ({"tolerance": "x"}, "tolerance='x'; legal is a finite number from 0"),
         ({"start": 3.0}, r"start=3.0; legal are two finite numbers"),
         ({"start": (0.0, float("nan"))}, "legal are two finite numbers"),
         ({"methods": {"mine": lambda p, lr: p}}, "mine: the factory returned a list"),
@@ -145,12 +153,41 @@ def test_what_is_not_legal_says_what_is(keywords, message):
         viz.race(BOWL, **keywords)
 
 
+def test_numpys_numbers_and_labels_that_are_no_text_serve():
+    race = viz.race(
+        BOWL, {1: "sgd"}, rates=np.array([0.1]), budget=np.int64(5), start=np.array([1.0, 1.0])
+    )
+    assert race.start == (1.0, 1.0)
+    assert type(race.budget) is int
+    assert list(race.runs) == ["1"]
+    assert race.table().splitlines()[1].startswith("1 ")
+
+
+@pytest.mark.parametrize(
+    ("value", "message"), [(1.0, "one value everywhere"), (np.nan, "no finite value")]
+)
+def test_a_surface_without_levels_is_not_drawn(value, message):
+    flat = dataclasses.replace(BOWL, function=lambda x, y: 0 * x * y + value)
+    with pytest.raises(ValueError, match=f"bowl has {message} on its domain"):
+        viz.race(flat, ["sgd"], rates=[0.1], budget=2).figure()
+
+
+def test_with_tolerance_0_the_curves_end_at_the_least_f_above_the_minimum():
+    round_ = dataclasses.replace(BOWL, function=lambda x, y: x * x + y * y)
+    race = viz.race(round_, ["sgd", "adam"], rates=[0.5], budget=20, tolerance=0)
+    assert race.runs["sgd"].values[-1] == 0  # 1 − 2·0.5
+    above = [v for run in race.runs.values() for v in run.values if v > 0]
+    paper, lines = draw(race)
+    assert min(y for _, curve in lines.values() for y in curve.get_ydata()) == min(above)
+    assert paper.axes[1].get_ylim()[0] > min(above) / 10
+
+
 RACE = viz.race(BOWL, ["sgd", "momentum", "newton"], rates=[0.01, 0.1, 1.0], budget=25)
 
 
 def test_the_caption_says_how_rates_were_chosen_and_what_costs_what():
     assert "the best of the same 3 from 0.01 to 1" in RACE.caption
-    assert "25 evaluations" in RACE.caption
+    assert "ends with the step that reaches 25 evaluations" in RACE.caption
     assert "counts as two" in RACE.caption
     texts = [text.get_text() for text in RACE.figure().texts]
     assert RACE.caption in texts or RACE.figure()._supxlabel.get_text() == RACE.caption
