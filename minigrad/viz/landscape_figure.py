@@ -47,10 +47,10 @@ def draw(landscape: Landscape, kind: str, title: str) -> Any:
 
 def caption(landscape: Landscape) -> str:
     """Return what a reader must know of the plane."""
-    known = "mode and buffers of the model not known"
+    known = "\nmode and buffers of the model not known"
     if landscape.training is not None:
-        known = f"model in {'training' if landscape.training else 'evaluation'} mode"
-    count = f"{len(landscape.x)} × {len(landscape.y)} points, {known}"
+        known = f" model in {'training' if landscape.training else 'evaluation'} mode"
+    count = f"{len(landscape.x)} × {len(landscape.y)} points,{known}"
     if landscape.kind == "trajectory":
         return f"The plane of the paths' two principal directions, through the model;\n{count}."
     if landscape.kind == "given":
