@@ -115,8 +115,12 @@ def _run(
     useful: set[int] | None,
     retain: bool,
     lift: Lift,
+    hooked: bool = True,
 ) -> None:
-    """Pull the gradient through every node, the newest first; each is freed when it is done."""
+    """Pull the gradient through every node, the newest first; each is freed when it is done.
+
+    Without `hooked` no hook is called: what passes is not the gradient that they wait for.
+    """
     arrays, anomaly = lift is _arrays, mode.anomaly
     for node in nodes:
         key = id(node)
@@ -126,7 +130,7 @@ def _run(
         keep = wanted is not None and key in wanted
         if not keep:
             del gradients[key]
-        if node.hooks:
+        if node.hooks and hooked:
             g = _hooked(node.hooks, g, lift is _tensors)
             if keep:
                 gradients[key] = g

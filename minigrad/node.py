@@ -17,6 +17,19 @@ from minigrad.mode import GraphError, mode, user_line
 _counter = itertools.count()
 
 
+class Observer:
+    """A gradient hook that only looks: a sweep that no gradient is asked of may pass it by."""
+
+    __slots__ = ("_look",)
+
+    def __init__(self, look: Callable[[Any], None]) -> None:
+        self._look = look
+
+    def __call__(self, gradient: Any) -> None:
+        """Look at a gradient, and leave it as it is."""
+        self._look(gradient)
+
+
 class Node:
     """How a tensor was made: the operation, the parents, the values that its rules read.
 

@@ -15,7 +15,7 @@ from minigrad.creation import zeros_like
 from minigrad.dual import Dual
 from minigrad.forward import Tangents, flat, kept_values, push_through, raw, source, units
 from minigrad.mode import GraphError, ShapeError, enable_grad, no_grad
-from minigrad.node import Node
+from minigrad.node import Node, Observer
 from minigrad.tensor import Tensor
 
 
@@ -34,7 +34,7 @@ class Curvature:
 
     Raises ValueError for an input given twice; GraphError for a loss of more than one element, a
     loss without a graph (or with one that was freed, or that depends on none of the inputs), and
-    for gradient hooks in the graph, of which no derivative is known.
+    for gradient hooks in the graph, of which no derivative is known; an `Observer` is passed by.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Curvature:
         reached, leaves = autograd._reach([loss])
         sources: list[Node | Tensor] = [*reached, *leaves]
         for made in sources:
-            if made.hooks:
+            if any(type(hook) is not Observer for hook in made.hooks or ()):
                 raise GraphError(
                     "a gradient hook has no second derivative; remove the hooks, or differentiate "
                     "the gradient: mg.autograd.grad(…, create_graph=True)"
@@ -180,7 +180,9 @@ class Curvature:
     def _back(self, nodes: list[Node], gradients: dict[int, Any], lift: autograd.Lift) -> Any:
         """Run the reverse sweep over some of the nodes."""
         with enable_grad() if self.create_graph else no_grad():
-            autograd._run(nodes, gradients, self._wanted, self._useful, self.keep, lift)
+            autograd._run(
+                nodes, gradients, self._wanted, self._useful, self.keep, lift, hooked=False
+            )
         return gradients
 
     def _back_with_tangents(self, nodes: list[Node], moving: Tangents) -> dict[int, Any]:

@@ -13,6 +13,7 @@ from minigrad import backend
 from minigrad.backend import Array
 from minigrad.mode import is_grad_enabled
 from minigrad.nn import Module
+from minigrad.node import Observer
 from minigrad.tensor import Tensor
 
 _KINDS = ("activation", "signal", "gradient", "update", "size")
@@ -25,8 +26,7 @@ class Probe:
     (its name) and the Euclidean norms, over the batch, ``activation`` ‖h‖ of its output, ``signal``
     ‖∂L/∂h‖, ``gradient`` ‖∂L/∂θ‖, ``update`` ‖Δθ‖ and ``size`` ‖θ‖ before it. Of a method that
     computes the loss more than once in a step, activation and signal are those of the first time.
-    Of one that uses second derivatives there is no signal: a listener at the gradient of an output
-    has none.
+    Of one that uses second derivatives there is no signal: it is not always a gradient that passes.
     """
 
     def __init__(self, model: Module, optimizer: Any) -> None:
@@ -107,7 +107,7 @@ class Probe:
                     self._add(layer, "signal", gradient.data)
                 heard = True
 
-            output.register_hook(listen)
+            output.register_hook(Observer(listen))
 
         return hook
 

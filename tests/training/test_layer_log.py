@@ -154,3 +154,39 @@ def test_it_needs_a_folder():
     for callback in (training.LayerLog, training.DrawGraph, training.Report, training.Status):
         with pytest.raises(ValueError, match="needs fit"):
             training.fit(model, nn.CrossEntropyLoss(), optimizer, data, callbacks=[callback()])
+
+
+def test_a_loss_that_uses_second_derivatives_is_legal_and_measured(tmp_path):
+    """The hooks that listen at gradients stand in the graph of which the product is taken."""
+
+    def trained(folder, curved=True):
+        mg.manual_seed(0)
+        model = nn.Sequential(nn.Linear(64, 8), nn.Tanh(), nn.Linear(8, 10))
+        parameters = list(model.parameters())
+
+        def loss_function(output, target):
+            loss = nn.functional.cross_entropy(output, target)
+            if not curved:
+                return loss
+            hessian = mg.curvature.HessianOperator(loss, parameters)
+            square = mg.curvature.GaussNewtonOperator(loss, parameters, output)
+            ones = np.ones(hessian.shape[0], "float32")
+            found.append(((hessian @ ones).copy(), (square @ ones).copy()))
+            return loss
+
+        found = []
+        training.fit(
+            model, loss_function, optim.SGD(parameters, lr=0.1), datasets.digits().subset(slice(64)),
+            epochs=2, batch_size=32, seed=0, run=folder,
+        )  # fmt: skip
+        return found, model.state_dict()
+
+    (with_folder, there), (without, here) = trained(tmp_path / "run"), trained(None)
+    assert len(with_folder) == len(without) == 4
+    np.testing.assert_array_equal(with_folder, without)
+    for name, value in here.items():
+        np.testing.assert_array_equal(there[name], value)
+    trained(tmp_path / "plain", curved=False)
+    heard = [[row["layers"] for row in lines(tmp_path / run)] for run in ("run", "plain")]
+    assert heard[0] == heard[1]
+    assert heard[0][0][0]["signal"] > 0
