@@ -8,6 +8,7 @@ and CuPy's, which both add in float32.
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -25,13 +26,19 @@ def is_half(x: Value) -> bool:
 
 
 def in_float32(function: Function) -> Function:
-    """Return a function of x that computes in float32 and returns float16 where x is of float16."""
+    """Return a function of x that computes in float32 and returns float16 where x is of float16.
+
+    x is the first argument, by position or by its name.
+    """
+    name = next(iter(inspect.signature(function).parameters))
 
     @functools.wraps(function)
     def wide(*arguments: Any, **keywords: Any) -> Any:
-        if not arguments or getattr(arguments[0], "dtype", None) != HALF:
+        x = arguments[0] if arguments else keywords.get(name)
+        if getattr(x, "dtype", None) != HALF:
             return function(*arguments, **keywords)
-        x, *others = arguments
+        others = arguments[1:]
+        keywords.pop(name, None)
         return astype(function(astype(x, "float32"), *others, **keywords), HALF)
 
     return cast(Function, wide)

@@ -91,6 +91,28 @@ def test_values(name, device):
         assert np.isfinite(host(g, where, "float16")).all()
 
 
+REDUCTIONS = ["mean", "var", "std", "norm", "cumsum", "logsumexp", "softmax", "log_softmax"]
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_the_first_argument_may_be_given_by_its_name(name, device):
+    function = getattr(mg, name)
+    for where in ("cpu", device):
+        x = mg.tensor(numbers() * 30, device=where)
+        found, expected = function(axis=0, x=x), function(x, axis=0)
+        np.testing.assert_array_equal(host(found, where, "float16"), host(expected, where))
+
+
+def test_a_loss_may_be_given_all_by_name(device):
+    large = np.full((70_000, 2), 30, "float16")  # the sum of the losses is beyond float16
+    large[:, 1] = 60
+    for where in ("cpu", device):
+        x = mg.tensor(large, device=where)
+        target = mg.tensor(np.zeros(len(large), int), device=where)
+        assert F.cross_entropy(target=target, logits=x).item() == 30
+        assert F.nll_loss(target=target, logp=x).item() == -30
+
+
 @pytest.mark.parametrize("name", ["sum of columns", "mean", "softmax", "batch norm", "nll"])
 def test_derivatives_are_those_of_float32(name, device):
     """First and second derivatives, each of the dtype of what it is a derivative by."""
