@@ -48,6 +48,7 @@ def _inner(value: Any) -> bool:
     return number(value) and 0 < value < 1
 
 
+_NOTHING = 2.0**-25  # half of float16's least number, which becomes 0
 _BETAS = ("fletcher-reeves", "polak-ribiere", "hestenes-stiefel", "dai-yuan", "hager-zhang")
 _COUNT = (count, "an integer ≥ 1")
 _FLAG = (_flag, "True or False")
@@ -149,12 +150,17 @@ def plain(value: Any) -> Any:
     return int(value) if isinstance(value, numbers.Integral) else float(value)
 
 
-def check_eps(method: str, eps: Any, dtypes: Iterable[Any]) -> None:
-    """Raise HyperparameterError for an ε that is 0 in float16: 0/0 would be the first step."""
-    if eps and 0 < eps < 2.0**-25 and any(dtype == "float16" for dtype in dtypes):
+def check_eps(method: str, eps: float, least: float, dtypes: Iterable[Any]) -> None:
+    """Raise HyperparameterError for an ε that is 0 in float16: 0/0 would be the first step.
+
+    `least` is the least that the formula makes of it.
+    """
+    if 0 < least <= _NOTHING and any(dtype == "float16" for dtype in dtypes):
+        said = "" if eps <= _NOTHING else f" (in the formula down to {least:.2g})"
         raise HyperparameterError(
-            f"{method}: eps={eps!r} is 0 in float16, which the parameters are of; keep parameters "
-            "in float32 and use .astype(mg.float16) where the network computes, or give eps=1e-4"
+            f"{method}: eps={eps!r}{said} is 0 in float16, which the parameters are of; keep "
+            "parameters in float32 and use .astype(mg.float16) where the network computes, or give "
+            "eps=1e-4"
         )
 
 

@@ -155,7 +155,7 @@ class Optimizer:
                     "give each Tensor once, in one group"
                 )
             seen.add(id(p))
-        check_eps(self.name, new.get("eps"), {p.dtype for p in params})
+        self._check_eps(new)
         self._seen = seen
         self.param_groups.append(new)
         self._flats.append(self._flatten(new))
@@ -174,6 +174,15 @@ class Optimizer:
 
     def check(self, group: Group) -> None:
         """Raise HyperparameterError if a group's hyperparameters contradict each other."""
+
+    def least_eps(self, group: Group) -> float:
+        """Return the least that the formula makes of ε, at any t."""
+        return float(group.get("eps", 0.0))
+
+    def _check_eps(self, group: Group) -> None:
+        """Raise HyperparameterError for an ε that is 0 in the dtype of a parameter."""
+        dtypes = {p.dtype for p in group["params"]}
+        check_eps(self.name, group.get("eps", 0.0), self.least_eps(group), dtypes)
 
     def start(self, group: Group) -> dict[str, float]:
         """Return the values, by name, that state vectors start at, where that is not 0."""
@@ -293,7 +302,8 @@ class Optimizer:
 
         Indices of ``"state"`` may be strings and pairs may be lists, as JSON leaves them.
 
-        Raises ValueError, with nothing changed, if groups, shapes or names do not fit.
+        Raises ValueError, with nothing changed, if groups, shapes or names do not fit, or ε is 0 in
+        the dtype of a parameter.
         """
         saved_groups = state_dict["param_groups"]
         sizes = [len(group["params"]) for group in self.param_groups]
@@ -308,6 +318,8 @@ class Optimizer:
         for group in saved_groups:
             given = {name: value for name, value in group.items() if name != "params"}
             hypers.append(check(self.name, given, legal))
+        for group, hyper in zip(self.param_groups, hypers, strict=True):
+            self._check_eps(group | hyper)
         places = [i for group in saved_groups for i in group["params"]]
         entries = {int(i): entry for i, entry in state_dict["state"].items()}
         parameters = self._parameters()
@@ -367,6 +379,7 @@ class Optimizer:
 
     def _rebuild(self, k: int) -> None:
         """Move group `k` into new vectors: a parameter changed its device, dtype or shape."""
+        self._check_eps(self.param_groups[k])
         state = {}
         for flat in self._flats[k]:
             for i, p in enumerate(flat.tensors):

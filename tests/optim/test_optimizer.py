@@ -394,3 +394,34 @@ def test_an_optimizer_of_ones_own():
     np.testing.assert_allclose(p.data, [1 - 0.1 - 0.025, 1 + 0.1 + 0.025], rtol=1e-6)
     assert SignDescent.class_defaults["weight_decay"] == 0.5
     assert optimizer.state_dict()["state"][0]["decay"] == 0.25
+
+
+@pytest.mark.parametrize("name", ["Adam", "AdamW"])
+def test_an_eps_that_the_formula_makes_0_in_float16_is_refused(name):
+    """The first step adds eps·√(1 − β₂), not eps: 0/0 where a gradient is 0."""
+    method = getattr(optim, name)
+
+    def parameter(dtype="float16"):
+        p = mg.ones(4, dtype=dtype, requires_grad=True)
+        p.grad = mg.zeros(4, dtype=dtype)
+        return p
+
+    for eps in (2.0**-25, 1e-7, 9e-7):
+        with pytest.raises(optim.HyperparameterError, match=r"is 0 in float16.*eps=1e-4"):
+            method([parameter()], eps=eps)
+    for eps in (1e-6, 1e-4):
+        p = parameter()
+        method([p], eps=eps, weight_decay=0.0).step()
+        np.testing.assert_array_equal(p.numpy(), np.ones(4))
+    p = parameter()
+    optimizer = method([p], eps=1e-4, weight_decay=0.0)
+    with pytest.raises(optim.HyperparameterError, match="is 0 in float16"):
+        optimizer.load_state_dict(method([parameter("float32")]).state_dict())
+    assert optimizer.param_groups[0]["eps"] == 1e-4
+    optimizer.step()
+    np.testing.assert_array_equal(p.numpy(), np.ones(4))
+    late = parameter("float32")
+    optimizer = method([late])
+    late.data, late.grad = late.data.astype("float16"), mg.zeros(4, dtype="float16")
+    with pytest.raises(optim.HyperparameterError, match="is 0 in float16"):
+        optimizer.step()
