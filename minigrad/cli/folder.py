@@ -70,7 +70,7 @@ def read_options(given: str) -> dict[str, Any]:
             f"--resume: {given!r} is no run ({CONFIG}: {error.strerror}); legal is a folder that "
             "minigrad train left, such as runs/digits-adam-1"
         ) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _damaged(path, "it is not JSON") from None
     saved = config.get("options") if isinstance(config, dict) else None
     if not isinstance(saved, dict):

@@ -21,6 +21,8 @@ from minigrad.cli.values import UsageError
 from minigrad.training.logs import rows_of
 
 _BARS = "▁▂▃▄▅▆▇█"
+_TEXTS = ("state", "stopped", "host")
+_COUNTS = ("pid", "epoch", "epochs", "batch", "batches")
 _METRICS = ("loss", "test_loss", "accuracy", "test_accuracy")
 
 
@@ -52,17 +54,35 @@ def _read(run: training.Run, config: dict[str, Any]) -> tuple[dict[str, Any], li
     """Return where the run stands, and its rows of epochs."""
     try:
         status = json.loads(run.status.read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         status = {}
-    status = status if isinstance(status, dict) else {}
+    fit = config.get("fit")
+    epochs = fit.get("epochs") if isinstance(fit, dict) else None
+    status = _legal({"epochs": epochs} | (status if isinstance(status, dict) else {}))
     if "state" not in status:  # left by something else, or not yet written
         status["state"] = "finished" if run.model.exists() else "running"
     if status["state"] == "running" and _is_gone(status):
         status["state"] = "killed"
-    fit = config.get("fit")
-    status.setdefault("epochs", fit.get("epochs") if isinstance(fit, dict) else None)
-    rows = rows_of(run.metrics) if run.metrics.exists() else []
+    found = rows_of(run.metrics) if run.metrics.exists() else []
+    rows = [{name: x for name, x in row.items() if _is_number(x)} for row in found]
     return status, [row for row in rows if "epoch" in row]
+
+
+def _legal(status: dict[str, Any]) -> dict[str, Any]:
+    """Return what is legal in a status, of texts what can be printed: the file may be damaged."""
+    found: dict[str, Any] = {}
+    for name, value in status.items():
+        if name in _TEXTS and isinstance(value, str):
+            found[name] = "".join(c if c.isprintable() else "?" for c in value)
+        whole = name in _COUNTS and type(value) is int and 0 <= value < 2**31
+        if whole or (name == "seconds" and _is_number(value) and value >= 0):
+            found[name] = value
+    return found
+
+
+def _is_number(value: Any) -> bool:
+    """Say whether `value` is a finite number of a size that can be computed with."""
+    return type(value) in (int, float) and abs(value) < 1e300
 
 
 def _is_gone(status: dict[str, Any]) -> bool:

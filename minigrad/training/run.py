@@ -108,7 +108,7 @@ class Run:
             config = json.loads(self.config.read_text(encoding="utf-8"))
         except OSError as error:
             raise RunError(f"{self.config}: cannot be read ({error.strerror})") from None
-        except ValueError:
+        except (ValueError, RecursionError):
             config = None
         if not isinstance(config, dict):
             raise RunError(f"{self.config}: cannot be read (it is no JSON object); start a new run")

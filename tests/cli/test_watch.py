@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import re
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from minigrad.cli import main
-from minigrad.cli.watch import duration, lines_of, progress, sparkline
+from minigrad.cli.watch import _read, duration, lines_of, progress, sparkline
 from minigrad.training import Run
 
 ROOT = Path(__file__).parents[2]
@@ -96,6 +97,7 @@ def test_an_interrupt_ends_it_and_not_the_run(here):
         (["nowhere"], "nowhere is not a run folder (no such folder)"),
         (["."], "no config.json in it"),
         (["bad"], "it is no JSON object"),
+        (["deep"], "it is no JSON object"),
         (["bad", "--interval", "0"], "--interval: '0' given; legal is a finite number > 0"),
         ([], "RUN"),
     ],
@@ -103,6 +105,8 @@ def test_an_interrupt_ends_it_and_not_the_run(here):
 def test_bad_input_is_one_line_and_status_2(here, capsys, arguments, said):
     (here / "bad").mkdir()
     (here / "bad" / "config.json").write_text("[")
+    (here / "deep").mkdir()
+    (here / "deep" / "config.json").write_text("[" * 50_000 + "]" * 50_000)
     assert main(["watch", *arguments]) == 2
     out, err = capsys.readouterr()
     assert said in err
@@ -151,3 +155,43 @@ def test_times():
     assert [duration(s) for s in (0.4, 59.4, 61, 3600, 90_000)] == [
         "0 s", "59 s", "1 min 1 s", "1 h 0 min", "25 h 0 min",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"pid": 10**30}, {"batch": "x"}, {"batches": [1]}, {"epoch": "x"}, {"epochs": True},
+        {"seconds": 10**400}, {"seconds": float("inf")}, {"seconds": "x"}, {"host": 5},
+        {"state": ["x"]}, {"epochs": 10**400}, {"pid": -1},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_is_illegal_in_a_status_is_left_out(here, damage):
+    """Whole numbers, texts and times of any kind are in a file that something else wrote."""
+    (here / "a").mkdir()
+    status = {"state": "running", "epoch": 3, "epochs": 10, "batch": 5, "batches": 10,
+              "seconds": 70.0, "pid": os.getpid(), "host": platform.node()}  # fmt: skip
+    (here / "a" / "status.json").write_text(json.dumps(status | damage))
+    (here / "a" / "metrics.jsonl").write_text(
+        '{"epoch": "\\u001b[2J", "loss": 1}\n{"epoch": 1, "loss": "x", "accuracy": 0.5}\n'
+    )
+    status, rows = _read(Run("a"), {})
+    assert damage.keys().isdisjoint(status) or status["state"] == "running"
+    assert rows == [{"epoch": 1, "accuracy": 0.5}]
+    head, accuracy = lines_of(Run("a"), status, rows, 80)
+    assert head.startswith("a  epoch")
+    assert accuracy.startswith("  accuracy")
+
+
+def test_a_status_does_not_command_the_terminal(here, capsys):
+    assert main([*SMALL, "--epochs", "1"]) == 0
+    capsys.readouterr()
+    for state in ({"state": "finished", "stopped": "\x1b[31mred\n"}, {"state": "\x1b[2Jgone"}):
+        (here / "a" / "status.json").write_text(json.dumps(state))
+        assert main(["watch", "a"]) == 0
+        out = capsys.readouterr().out
+        assert "\x1b" not in out
+        assert out.count("\n") == 2
+    (here / "a" / "status.json").write_text('{"a":' * 30_000 + "1" + "}" * 30_000)
+    assert main(["watch", "a"]) == 0
+    assert capsys.readouterr().out.endswith("finished after 1 epoch: a/report.html\n")

@@ -125,3 +125,26 @@ def test_any_values_can_be_drawn(values):
     numbers = [float(a[k]) for _, a in page.elements for k in ("x", "y") if k in a]
     assert numbers
     assert all(-20 < number < 440 for number in numbers)
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("status.json", '{"state": "finished", "time": NaN}'),
+        ("status.json", '{"state": "finished", "time": 1e30}'),
+        ("status.json", '{"state": "finished", "time": 1e17}'),
+        ("layers.jsonl", '{"epoch": Infinity, "layers": [{"layer": "0", "signal": 1}]}\n'),
+        ("config.json", '{"a":' * 30_000 + "1" + "}" * 30_000),
+    ],
+    ids=lambda text: text[:40],
+)
+def test_no_value_of_a_file_is_a_traceback(tmp_path, file, text):
+    for name in ("a", "b"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "config.json").write_text("{}")
+        (folder / "metrics.jsonl").write_text('{"epoch": 1, "loss": 1.0, "step": 3}\n')
+    viz.report(tmp_path / "a")
+    (tmp_path / "a" / file).write_text(text)
+    with pytest.raises(viz.ReportError, match=r"a\b.*damaged.*legal is what training wrote"):
+        viz.report(tmp_path / "a")

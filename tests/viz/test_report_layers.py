@@ -1,8 +1,10 @@
 """The layers and the mistakes on a run's page: their pictures and cells against the numbers."""
 
 import base64
+import html
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -172,3 +174,14 @@ def test_damaged_files_are_named(tmp_path, file, text, said):
     (folder / file).write_text(text)
     with pytest.raises(viz.ReportError, match=said):
         viz.report(folder)
+
+
+def test_a_long_name_is_whole_where_one_points(tmp_path):
+    name = "encoder." * 9 + '"weight"'
+    row = measured(1, [1.0]) | {"weights": {name: [0.0, 1.0, [1, 2]]}}
+    text = viz.report(write(run(tmp_path / "a"), [row]))
+    found = re.findall(r'<figcaption title="([^"]*)">(.*?)</figcaption>', text)
+    attribute, caption = found[0]
+    assert html.unescape(attribute).startswith(name)
+    assert "…" in caption
+    assert "<" not in caption

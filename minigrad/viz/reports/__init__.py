@@ -7,7 +7,8 @@ when they are written (`minigrad.training`).
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from html import escape
 from importlib.resources import files
@@ -38,6 +39,11 @@ def report(*runs: str | Path) -> str:
     if not runs:
         raise ReportError("no run given; give the folder that training left")
     found = [read(Path(run)) for run in runs]
+    with _damage_named(found):
+        return _page(found)
+
+
+def _page(found: list[RunFolder]) -> str:
     title = " · ".join(run.name for run in found)
     alone = 1 if len(found) == 1 else 0
     sections = [
@@ -62,6 +68,23 @@ def report(*runs: str | Path) -> str:
     )
 
 
+@contextmanager
+def _damage_named(runs: list[RunFolder]) -> Iterator[None]:
+    """Raise ReportError, with the folders, for whatever a file with other values leads to."""
+    try:
+        yield
+    except ReportError:
+        raise
+    except (
+        ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError
+    ) as error:  # fmt: skip
+        names = ", ".join(str(run.path) for run in runs)
+        raise ReportError(
+            f"{names} has a damaged file ({type(error).__name__}: {error}); legal is what training "
+            "wrote"
+        ) from error
+
+
 def _section(name: str, content: str) -> str:
     return f"<section><h2>{name}</h2>{content}</section>" if name else content
 
@@ -70,13 +93,8 @@ def _each(runs: list[RunFolder], part: Callable[[RunFolder], str]) -> str:
     """Return a part of every run, of several below their names."""
     texts = []
     for run in runs:
-        try:
+        with _damage_named([run]):
             text = part(run)
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-            raise ReportError(
-                f"{run.path} has a damaged file ({type(error).__name__}: {error}); legal is what "
-                "training wrote"
-            ) from error
         if text and len(runs) > 1:
             text = f"<h3>{escape(str(run.path))}</h3>{text}"
         texts.append(text)

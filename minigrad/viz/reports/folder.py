@@ -80,7 +80,7 @@ def _text(path: Path) -> str:
 def _json(path: Path, text: str, where: str) -> Row:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise ReportError(

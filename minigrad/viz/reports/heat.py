@@ -132,11 +132,17 @@ def _legend(low: float, high: float, x: float, height: float) -> str:
 
 
 def label(text: str, length: int) -> str:
-    """Return a name escaped, shortened in the middle, with the whole of it where one points."""
+    """Return a name for an SVG, shortened, with the whole of it where one points."""
+    whole = f"<title>{escape(text[:500])}</title>" if len(text) > length else ""
+    return shortened(text, length) + whole
+
+
+def shortened(text: str, length: int) -> str:
+    """Return a name escaped, shortened in the middle."""
     if len(text) <= length:
         return escape(text)
     half = (length - 1) // 2
-    return f"{escape(text[:half])}…{escape(text[-half:])}<title>{escape(text[:500])}</title>"
+    return f"{escape(text[:half])}…{escape(text[-half:])}"
 
 
 def density_map(histograms: Sequence[Any], timeline: Timeline, alt: str) -> str:

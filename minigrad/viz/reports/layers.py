@@ -9,7 +9,7 @@ from typing import Any
 from minigrad import backend
 from minigrad.backend import Array
 from minigrad.viz.reports.folder import Row, RunFolder
-from minigrad.viz.reports.heat import Timeline, density_map, label, layer_map
+from minigrad.viz.reports.heat import Timeline, density_map, layer_map, shortened
 from minigrad.viz.reports.lines import Line, chart, key
 
 _FAR = 1e3  # where GradientFlow too speaks of vanishing and exploding
@@ -54,8 +54,10 @@ def histograms(run: RunFolder, kind: str) -> str:
         found = [row[kind].get(name) for row in rows]
         low, high, _ = found[-1]
         alt = f"{kind} of {name} by epoch, at the end from {low:.3g} to {high:.3g}"
+        titled = _titled(name, rows[-1])
         figures.append(
-            f"<figure><figcaption>{label(_titled(name, rows[-1]), 32)}</figcaption>"
+            f'<figure><figcaption title="{escape(titled[:500])}">'
+            f"{shortened(titled, 32)}</figcaption>"
             f"{density_map(found, timeline, alt)}</figure>"
         )
     return f'<div class="small charts">{"".join(figures)}</div>'
