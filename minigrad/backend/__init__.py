@@ -132,13 +132,14 @@ def device_of(array: Array) -> Device:
     return "cpu" if isinstance(array, cpu.Array) else of((array,)).device_of(array)
 
 
-def home(value: Any) -> Device:
-    """Return the device of another library's object that is no array, such as an operator.
+def device_of_operator(value: Any) -> Device:
+    """Return the device on which another library's operator computes.
 
-    It is known by the library: CuPy's own compute on the device that is the current one.
+    It is known by the library of its class, or of one that this inherits from: CuPy's own compute
+    on the device that is the current one.
     """
-    library = type(value).__module__.partition(".")[0]
-    return _second().current() if library in ("cupy", "cupyx") else "cpu"
+    libraries = {kind.__module__.partition(".")[0] for kind in type(value).__mro__}
+    return "cpu" if libraries.isdisjoint(("cupy", "cupyx")) else _second().current()
 
 
 def owner(array: Array) -> Array:

@@ -281,7 +281,7 @@ def as_operator(matrix: Matrix) -> LinearOperator:
         raise ShapeError(f"a symmetric matrix is square; this one has shape {array.shape}")
     size, dtype = array.shape[0], array.dtype
     if not dense:
-        return LinearOperator(size, matrix.matvec, dtype, backend.home(matrix))
+        return LinearOperator(size, matrix.matvec, dtype, backend.device_of_operator(matrix))
     return LinearOperator(size, lambda v: array @ v, dtype, backend.device_of(array))
 
 

@@ -86,11 +86,14 @@ def trace(x: Value) -> Any:
 # Affine ------------------------------------------------------------------------------------------
 
 
+_AFFINE = "the last size of x and of the weight must be equal, the bias as long as the weight"
+
+
 @bilinear(
     lambda g, weight: _matmul(g, weight),
     lambda g, x: _matmul(x.T, g).T,
     added=lambda g: _sum(g, axis=(0,), keepdims=False),
-    shape_rule="the last size of x and of the weight must be equal, the bias as long as the weight",
+    shape_rule=_AFFINE,
 )
 def _affine(xp: Backend, x: Array, weight: Array, bias: Array) -> Array:
     if weight.ndim != 2:
@@ -111,6 +114,15 @@ def affine(x: Value, weight: Value, bias: Value = None) -> Any:
     shape = shape_of(x)
     if len(shape) == 2 or not shape:
         return _affine(x, weight, bias)
+    sizes, bias_shape = shape_of(weight), shape_of(bias)
+    fits = len(sizes) == 2 and sizes[1] == shape[-1]
+    if not fits or math.prod(bias_shape) not in (
+        1,
+        sizes[0],
+    ):  # here, by the shapes that were given
+        raise ShapeError(
+            f"affine: shapes {shape} and {sizes} and {bias_shape} do not fit; {_AFFINE}"
+        )
     rows = reshape(x, (math.prod(shape[:-1]), shape[-1]))  # one large product: not many small ones
     out = _affine(rows, weight, bias)
     return reshape(out, (*shape[:-1], shape_of(out)[1]))

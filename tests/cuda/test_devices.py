@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import nn, optim
+from minigrad import backend, nn, optim
 from tests.cuda.compare import host
 from tests.fake_cupy import counts
 
@@ -171,3 +171,12 @@ def test_empty_cache_gives_back_what_cupy_keeps(device):
     before = [pool.freed for pool in pools]
     mg.empty_cache()
     assert [pool.freed for pool in pools] == [count + 1 for count in before]
+
+
+def test_an_operator_of_ones_own_computes_where_its_library_does(fake):
+    """A subclass of another library's operator is of the module of whoever wrote it."""
+    theirs = type("LinearOperator", (), {"__module__": "cupyx.scipy.sparse.linalg"})
+    own = type("Mine", (theirs,), {"__module__": "__main__"})
+    assert backend.device_of_operator(theirs()) == "cuda:0"
+    assert backend.device_of_operator(own()) == "cuda:0"
+    assert backend.device_of_operator(object()) == "cpu"

@@ -167,3 +167,13 @@ def test_other_errors(name):
 
 def test_a_shape_error_is_a_value_error():
     assert issubclass(ShapeError, ValueError)
+
+
+def test_affine_names_the_shapes_that_were_given():
+    weight, bias = mg.ones(5, 6), mg.ones(5)
+    for x, shapes in ((mg.ones(2, 3, 4), r"\(2, 3, 4\) and \(5, 6\) and \(5,\)"),
+                      (mg.ones(4), r"\(4,\) and \(5, 6\) and \(5,\)")):  # fmt: skip
+        with pytest.raises(mg.ShapeError, match=f"affine: shapes {shapes} do not fit; the last"):
+            mg.affine(x, weight, bias)
+    with pytest.raises(mg.ShapeError, match=r"affine: shapes \(2, 3, 6\) and .* and \(7,\)"):
+        mg.affine(mg.ones(2, 3, 6), weight, mg.ones(7))

@@ -176,8 +176,8 @@ def test_a_loss_that_uses_second_derivatives_is_legal_and_measured(tmp_path):
 
         found = []
         training.fit(
-            model, loss_function, optim.SGD(parameters, lr=0.1), datasets.digits().subset(slice(64)),
-            epochs=2, batch_size=32, seed=0, run=folder,
+            model, loss_function, optim.SGD(parameters, lr=0.1),
+            datasets.digits().subset(slice(64)), epochs=2, batch_size=32, seed=0, run=folder,
         )  # fmt: skip
         return found, model.state_dict()
 
