@@ -6,7 +6,7 @@ Skipped where selenium, Chromium or its driver is not found.
 import pytest
 
 import minigrad as mg
-from minigrad import nn, viz
+from minigrad import fuse, nn, viz
 from minigrad.backend import owner
 from minigrad.primitive import elementwise
 from minigrad.viz.graphs import FACTS
@@ -123,6 +123,15 @@ def test_finds_by_name_operation_and_shape(shown):
     assert page.text("#facts h2") == "1.3.up.weight"
     assert "1.3.up.weight" in page.texts(NAMES)  # unfolded to show it
     assert page.texts(".node.selected .name") == ["1.3.up.weight"]
+
+
+def test_a_hit_has_its_size_if_it_is_known(shown):
+    loss = mg.exp(mg.tensor(2.0, requires_grad=True))
+    formula = fuse.trace(lambda x: (mg.exp(x),), ("x",), ["x"])
+    for what, quiet in ((loss, "scalar float32"), (formula, "")):
+        page = shown(what)
+        page.press("/", "exp")
+        assert [text.strip() for text in page.texts("#found .quiet")] == [quiet]
 
 
 def test_a_click_shows_all_that_is_known(shown):

@@ -1,6 +1,6 @@
 // The search: every item whose text has all the words, those of just this name first. Arrow keys go
 // through the list of hits.
-import { items, plural, shape, short, shown, title } from "./data.js";
+import { items, plural, shape, short, shown, size, title } from "./data.js";
 import { mark } from "./draw.js";
 import { h } from "./panel.js";
 
@@ -25,9 +25,9 @@ function search(act) {
   const hits = [...found.filter(exact), ...found.filter((x) => !exact(x))].map(([key]) => key);
   list.replaceChildren(...hits.slice(0, MOST).map((key, i) => {
     const item = items.get(key);
-    const size = h("span", { class: "quiet" }, item.isBox ? "" : ` ${shape(item.shape)}`);
+    const quiet = h("span", { class: "quiet" }, item.isBox ? "" : ` ${size(item)}`);
     const attributes = { "data-key": key, tabindex: i ? "-1" : "0", onclick: () => act.choose(key, true) };
-    return h("li", {}, h("button", attributes, short(title(item), 40), size));
+    return h("li", {}, h("button", attributes, short(title(item), 40), quiet));
   }));
   count.textContent = words.length ? plural(hits.length, "match").replace("matchs", "matches") : "";
   list.hidden = hits.length === 0;
