@@ -134,6 +134,51 @@ def test_a_formula_that_cannot_be_traced_is_drawn_all_the_same():
     assert "sum" in names
 
 
+@pytest.mark.parametrize("options", [{"order": 1}, {"order": 2}, {"show": "gradients"}])
+@pytest.mark.parametrize("method", ["adam", "nadam"])
+def test_a_first_step_from_zero_has_a_picture_of_its_gradient(method, options, tmp_path):
+    """The derivative of the root is infinite there; a warning would be an error in this test."""
+    optimizer = optim.METHODS[method]([mg.ones(3, requires_grad=True)])
+    graph = viz.graph(optimizer, **options)
+    assert "sqrt" in [v.name for v in graph.vertices]
+    assert graph.save(tmp_path / "a.html").exists()
+    if "order" in options:
+        assert "gradient of v" in [v.name for v in graph.vertices]
+    else:
+        [v] = [v for v in graph.vertices if v.name == "v"]
+        assert not np.isfinite(v.gradient.norm)
+
+
+@pytest.mark.parametrize("order", [0, 1])
+@pytest.mark.parametrize(
+    ("given", "extra", "options"),
+    [
+        ("1 input", [mg.ones(2)], {}),
+        ("2 inputs", [1, 2], {}),
+        ("params", [], {"params": nn.Linear(2, 2)}),
+        ("trace", [], {"trace": viz.trace()}),
+        ("1 input and params and trace", [1], {"params": {}, "trace": viz.trace()}),
+    ],
+)
+def test_refuses_what_an_update_has_no_use_for(given, extra, options, order, tmp_path):
+    optimizer, _ = ready(optim.Adam)
+    message = f"the graph of an update, Adam, takes nothing beside it, but was given {given}; "
+    with pytest.raises(TypeError, match=message):
+        viz.graph(optimizer, *extra, order=order, **options)
+    with pytest.raises(TypeError, match=message):
+        viz.html(optimizer, tmp_path / "a.html", *extra, order=order, **options)
+    formula = fuse.trace(lambda x: (mg.exp(x),), ("x",), ["x"])
+    with pytest.raises(TypeError, match=message.replace("Adam", "Trace")):
+        viz.graph(formula, *extra, **options)
+
+
+def test_refuses_the_gradient_of_a_traced_formula():
+    formula = fuse.trace(lambda x: (mg.exp(x),), ("x",), ["x"])
+    for what in (formula, formula.graph):
+        with pytest.raises(ValueError, match="has no gradient, so order is 0, not 2"):
+            viz.graph(what, order=2)
+
+
 def test_says_that_a_search_has_no_formula():
     with pytest.raises(TypeError, match=r"BFGS goes along a direction .* has no formula to draw"):
         viz.graph(optim.BFGS(nn.Linear(2, 2).parameters()))

@@ -7,13 +7,13 @@ The records are in `data.py`. `trace.py` and `sweep.py` watch the engine forward
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from inspect import getclosurevars, signature
 from pathlib import Path
 from typing import Any
 
-from minigrad import fuse, random
+from minigrad import backend, fuse, random
 from minigrad.mode import enable_grad
 from minigrad.nn.module import Module, Parameter
 from minigrad.optim import Optimizer
@@ -54,8 +54,9 @@ def graph(
       ``trace``) is nested by modules and has lines. The variables that a function uses lend their
       names to tensors that have none. Or an Optimizer: the formula of its next step, as it is
       traced to be run in one pass; if the picture needs arrays (values, gradients, lines, bytes,
-      ``order``), or the formula cannot be traced, as the engine computes it. Or what
-      `minigrad.fuse` has traced.
+      ``order``), or the formula cannot be traced, as the engine computes it; where it has no finite
+      derivative, as a root at zero in a first step, the gradients are infinite or NaN. Or what
+      `minigrad.fuse` has traced. These two take no ``inputs``, ``params`` or ``trace``.
     - ``params`` names parameters: a module, a mapping from name to tensor, or pairs of both. For a
       tensor it may stand second: ``graph(loss, model)``. Other tensors have their ``name``; those
       that need no gradient are shown where the graph keeps them.
@@ -70,15 +71,19 @@ def graph(
 
     A model that is run leaves no trace: buffers and random generators are put back.
 
-    Raises TypeError for what has no graph, GraphError if `backward` freed it, ValueError for a fact
-    or an order that does not exist.
+    Raises TypeError for what has no graph or takes no such argument, GraphError if `backward` freed
+    it, ValueError for a fact or an order that does not exist.
     """
     facts = [show] if isinstance(show, str) else list(show)
     if unknown := [fact for fact in facts if fact not in FACTS]:
         raise ValueError(f"show: {unknown[0]!r} is none of {', '.join(FACTS)}")
     if order not in (0, 1, 2):
         raise ValueError(f"order is 0 (forward), 1 (gradient) or 2 (H v), not {order!r}")
+    update = isinstance(what, Optimizer)
     if isinstance(what, (Optimizer, fuse.Graph, fuse.Trace)):
+        _alone(what, inputs, params, trace)
+        if order and not update:
+            raise ValueError(f"a traced formula has no gradient, so order is 0, not {order}")
         plain = not order and _PLAIN.issuperset(facts)
         if not isinstance(what, Optimizer) or (plain and traceable(what)):
             found = traced(what)
@@ -109,8 +114,22 @@ def graph(
                 "computes: viz.graph(model, x), or viz.graph(model(x), model)"
             )
     named = [*_named(params), *named]
-    found = Collector(roots, named, trace, facts, order).collect()
+    with backend.cpu.errstate(all="ignore") if update else nullcontext():
+        found = Collector(roots, named, trace, facts, order).collect()
     return _finished(found, title, facts, depth, repeats)
+
+
+def _alone(what: Any, inputs: Sequence[Any], params: Any, trace: Trace | None) -> None:
+    """Refuse what the graph of an update cannot use."""
+    count = len(inputs)
+    given = [f"{count} input{'s' * (count > 1)}"] if count else []
+    given += [name for name, x in (("params", params), ("trace", trace)) if x is not None]
+    if given:
+        raise TypeError(
+            f"the graph of an update, {type(what).__name__}, takes nothing beside it, but was "
+            f"given {' and '.join(given)}; its inputs are the formula's own; try viz.graph(it), "
+            "or for a model viz.graph(model, x)"
+        )
 
 
 def _finished(
