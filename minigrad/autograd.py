@@ -72,15 +72,13 @@ def grad(
             )
     targets: list[Parent] = [x if x.node is None else x.node for x in wanted]
     _, gradients = _sweep(roots, seeds, targets, retain_graph, create_graph)
-    results: list[Tensor | None] = []
-    for i, target in enumerate(targets):
-        found = gradients.get(id(target))
-        if found is None and not allow_unused:
-            raise GraphError(
-                f"the outputs do not depend on input {i}; allow_unused=True gives None there"
-            )
-        results.append(None if found is None else _tensor(found))
-    return tuple(results)
+    found = [gradients.get(id(target)) for target in targets]
+    if not allow_unused and any(g is None for g in found):
+        i = [g is None for g in found].index(True)
+        raise GraphError(
+            f"the outputs do not depend on input {i}; allow_unused=True gives None there"
+        )
+    return tuple(None if g is None else _tensor(g) for g in found)
 
 
 def _sweep(
@@ -300,14 +298,10 @@ def _inspect(node: Node, i: int, pulled: Any) -> None:
     """Raise AnomalyError if a gradient has a NaN or an infinity."""
     data = pulled.data if isinstance(pulled, Tensor) else pulled
     if not is_finite(data):
-        where = (
-            f"; called at {node.line}"
-            if node.line
-            else "; run the forward pass in detect_anomaly too"
-        )
+        advice = "run the forward pass in detect_anomaly too"
         raise AnomalyError(
             f"backward: the gradient of {node.op.__name__} for its input {i} has a NaN or an "
-            f"infinity{where}"
+            f"infinity; {f'called at {node.line}' if node.line else advice}"
         )
 
 
