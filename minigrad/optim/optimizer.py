@@ -257,12 +257,28 @@ class Optimizer:
                 theta = theta * (1 - lr * decay)
             elif decay:
                 g = g + decay * theta
-            theta, *state = update(t, theta, g, *state, **hyper)
+            theta, *state = self._results(update(t, theta, g, *state, **hyper))
             if threshold:
                 theta = ops.sign(theta) * ops.maximum(ops.abs(theta) - threshold, 0.0)
             return theta, *state
 
         return step
+
+    def _results(self, results: Any) -> Any:
+        """Return what a formula returned as a tuple; raise TypeError if it is not all of it."""
+        names = ("theta", *self.state_names, *self.clock_names)
+        if not isinstance(results, (tuple, list)):
+            if len(names) == 1 and results is not None:
+                return (results,)
+            found = type(results).__name__
+        elif len(results) == len(names):
+            return results
+        else:
+            found = f"{len(results)} of them"
+        raise TypeError(
+            f"{self.name}.update returned {found}; it returns the new {', '.join(names)}, in this "
+            f"order: {len(names)} in all, as its signature says"
+        )
 
     def _advance(self, flat: Flat, first: int, last: int, formula: Callable[..., Any]) -> None:
         """Run one step of the formula over tensors `first` to `last`, block by block."""

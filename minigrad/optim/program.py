@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from minigrad import backend, fuse
+from minigrad.mode import ShapeError
 from minigrad.optim.flat import Flat, Span
 
 SMALL = 1 << 14  # elements below which, in NumPy, to trace a formula costs more than it saves
@@ -56,8 +57,9 @@ def _tell(method: type, reason: str) -> None:
     if method not in _told:
         _told.add(method)
         warnings.warn(
-            f"{method.__name__}: the formula runs as plain array code, more slowly, since it could "
-            f"not be made one pass ({reason})",
+            f"{method.__name__}: the formula runs as plain array code, block by block and more "
+            f"slowly, since it could not be made one pass ({reason}); it must be elementwise: a "
+            "sum would be that of a block",
             stacklevel=5,
         )
 
@@ -68,7 +70,14 @@ def _plain(formula: Formula, flat: Flat, spans: list[Span], names: tuple[str, ..
     for start, stop, g in (part for span in spans for part in _parts(span, flat.block)):
         theta = flat.vector[start:stop]
         states = [flat.states[name][start:stop] for name in names]
+        if flat.xp is backend.cpu:
+            g.flags.writeable = False  # it is the user's; this is a view
         new, *rest = formula(theta, g, *states)
+        if getattr(new, "shape", None) != theta.shape:
+            raise ShapeError(
+                f"the update returned {getattr(new, 'shape', new)} for parameters of shape "
+                f"{theta.shape}; its formula is elementwise"
+            )
         inputs = {id(theta), *map(id, states)}  # which change before all results are stored
         changed = [
             (name, value.copy() if id(value) in inputs else value)

@@ -8,6 +8,7 @@ finds the whole old one or the whole new one.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -41,6 +42,8 @@ def write_atomically(path: Path, data: bytes, durable: bool = True) -> None:
     Unless it is to be `durable` it does not wait for the disk, so that a crash of the machine, but
     not a kill of the process, may lose the file.
     """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
     temporary = path.with_name(path.name + ".tmp")
     with temporary.open("wb") as file:
         file.write(data)

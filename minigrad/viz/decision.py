@@ -16,7 +16,7 @@ from minigrad.viz.intact import intact
 from minigrad.viz.picture import Picture
 
 
-@dataclass
+@dataclass(repr=False)
 class Decision(Picture):
     """What a classifier says on a grid of the plane; `viz.decision` makes it.
 

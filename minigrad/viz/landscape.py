@@ -39,7 +39,7 @@ class PlanePath:
     losses: Array
 
 
-@dataclass
+@dataclass(repr=False)
 class Landscape(Picture):
     """A loss over a plane of parameters; `viz.landscape` makes it.
 

@@ -29,6 +29,11 @@ class Picture:
         self.figure(**options).savefig(path, format=format)
         return path
 
+    def __repr__(self) -> str:
+        """Return one line: an array's shape, a collection's length."""
+        values = {name: _brief(value) for name, value in vars(self).items()}
+        return f"{type(self).__name__}({', '.join(f'{k}={v}' for k, v in values.items())})"
+
     def _repr_png_(self) -> bytes | None:
         """Return what a notebook shows; nothing without Matplotlib."""
         image = io.BytesIO()
@@ -37,6 +42,15 @@ class Picture:
         except RenderError:
             return None
         return image.getvalue()
+
+
+def _brief(value: Any) -> str:
+    if hasattr(value, "shape"):
+        return f"array{tuple(value.shape)}" if value.shape else f"{float(value):.6g}"
+    if isinstance(value, (list, tuple, dict)) and len(repr(value)) > 40:
+        return f"{type(value).__name__} of {len(value)}"
+    text = repr(value)
+    return text if len(text) <= 40 else type(value).__name__
 
 
 def destination(path: str | Path, formats: tuple[str, ...]) -> tuple[Path, str]:

@@ -72,7 +72,7 @@ class Run:
         return True, math.inf if self.end == "diverged" else self.values[-1]
 
 
-@dataclass
+@dataclass(repr=False)
 class Race(Picture):
     """Runs of several methods on a surface; `viz.race` makes it.
 

@@ -53,3 +53,14 @@ def test_bad_input_is_one_line_and_status_2(runs, capsys, arguments, said):
     assert err.startswith("minigrad: ")
     assert err.count("\n") == 1
     assert out == ""
+
+
+def test_a_folder_is_no_file_to_write_and_nothing_is_left_beside_it(runs, capsys):
+    (runs / "pages").mkdir()
+    before = sorted(runs.iterdir())
+    assert main(["report", "a", "b", "--output", "pages"]) == 2
+    error = capsys.readouterr().err
+    assert error == (
+        "minigrad: pages: cannot be written (it is a folder); try --output with another file\n"
+    )
+    assert sorted(runs.iterdir()) == before

@@ -100,3 +100,63 @@ def test_what_cannot_be_written_out_runs_and_says_so_once():
     assert len(told) == 1
     assert "Shapes: the formula runs as plain array code" in str(told[0].message)
     assert results[0] == results[1]
+
+
+SIZES = [3, 1000, 200_000]  # plain, and beyond what is traced
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_formula_without_state_may_return_theta_alone(size):
+    class Own(Optimizer):
+        @staticmethod
+        def update(t, theta, g, *, lr=0.1):
+            return theta - lr * g
+
+    start = np.arange(size, dtype="float64")
+    p = mg.tensor(start, requires_grad=True)
+    p.grad = np.ones(size)
+    Own([p]).step()
+    np.testing.assert_allclose(p.numpy(), start - 0.1, rtol=1e-15)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(
+    ("results", "found"),
+    [
+        (lambda theta, m: theta, "returned"),
+        (lambda theta, m: (theta,), "returned 1 of them"),
+        (lambda theta, m: (theta, m, m), "returned 3 of them"),
+        (lambda theta, m: None, "returned NoneType"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Own. the formula runs as plain array code:UserWarning")
+def test_a_formula_that_does_not_return_all_is_told(results, found, size):
+    class Own(Optimizer):
+        @staticmethod
+        def update(t, theta, g, m, *, lr=0.1):
+            return results(theta - lr * g, m)
+
+    p = mg.tensor(np.arange(size, dtype="float64"), requires_grad=True)
+    p.grad = np.ones(size)
+    with pytest.raises(TypeError, match=rf"Own.update {found}.*returns the new theta, m, in this"):
+        Own([p]).step()
+    np.testing.assert_array_equal(p.numpy(), np.arange(size))
+
+
+@pytest.mark.filterwarnings("ignore:Own. the formula runs as plain array code:UserWarning")
+def test_a_formula_that_is_not_elementwise_or_changes_the_gradient_is_told():
+    class Own(Optimizer):
+        @staticmethod
+        def update(t, theta, g, *, lr=0.1, what="sum"):
+            if what == "sum":
+                return (theta - lr * g).sum()
+            g += 1
+            return theta - lr * g
+
+    for what, error in (("sum", "its formula is elementwise"), ("in place", "read-only")):
+        p = mg.tensor(np.arange(5.0), requires_grad=True)
+        p.grad = np.ones(5)
+        with pytest.raises(ValueError, match=error):
+            Own([p], what=what).step()
+        np.testing.assert_array_equal(p.numpy(), np.arange(5))
+        np.testing.assert_array_equal(p.grad.numpy(), np.ones(5))

@@ -70,3 +70,10 @@ def test_without_matplotlib_there_is_the_data_and_one_clear_line():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     line = "races need matplotlib: pip install matplotlib, or minigrad[train]"
     assert done.stdout.splitlines() == ["True None", line, line]
+
+
+def test_a_picture_is_one_line_at_the_prompt():
+    race = viz.race("rosenbrock", ["sgd", "adam"], budget=50)
+    assert "\n" not in repr(race)
+    assert 20 < len(repr(race)) < 500
+    assert repr(race).startswith("Race(surface=")
