@@ -169,11 +169,11 @@ def check(method: str, given: dict[str, Any], defaults: dict[str, Any]) -> dict[
     for name, value in given.items():
         if name not in defaults:
             raise HyperparameterError(unknown(method, name, defaults))
-        if name in _LEGAL and not _LEGAL[name][0](value):
+        # A user's method may mean something else by a name: then its own default breaks the rule.
+        legal = _LEGAL.get(name)
+        if legal and legal[0](defaults[name]) and not legal[0](value):
             advice = f"try {name}={defaults[name]!r}"
-            raise HyperparameterError(
-                f"{method}: {name}={value!r} is not {_LEGAL[name][1]}; {advice}"
-            )
+            raise HyperparameterError(f"{method}: {name}={value!r} is not {legal[1]}; {advice}")
     return {name: plain(value) for name, value in given.items()}
 
 

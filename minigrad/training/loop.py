@@ -15,6 +15,7 @@ from minigrad import backend, optim, random
 from minigrad.mode import enable_grad
 from minigrad.nn import refresh_statistics
 from minigrad.tensor import Tensor
+from minigrad.training.arguments import check
 from minigrad.training.callback import Callback
 from minigrad.training.checkpoint import Checkpoint
 from minigrad.training.history import History
@@ -79,11 +80,12 @@ def fit(
     - `config`: what else config.json should record.
     - `progress`: show a bar, if on a terminal.
 
-    Raises ValueError for arguments that are not legal, RunError and CheckpointError for a folder or
-    checkpoint that does not serve.
+    Raises TypeError and ValueError for arguments that are not legal, RunError and CheckpointError
+    for a folder or checkpoint that does not serve.
     """
     if not isinstance(epochs, int) or epochs < 0:
         raise ValueError(f"epochs={epochs!r}; legal is an integer from 0")
+    check(model, loss_fn, optimizer, penalties, callbacks)
     loop = Loop(model, loss_fn, optimizer, epochs, list(penalties), _clipper(clip))
     trained = {id(p) for p in loop.parameters}
     if hasattr(model, "parameters") and not any(id(p) in trained for p in model.parameters()):

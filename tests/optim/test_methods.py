@@ -11,6 +11,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import optim
+from minigrad.optim.hyper import _LEGAL
 from tests.optim.table import FIRST_ORDER, NAMES, NO_TORCH, ROWS
 
 SHAPES = [(3, 4), (4,), (), (5, 2, 2), (0, 3), (6, 1)]
@@ -327,3 +328,21 @@ def test_amsgrad_solves_the_problem_that_adam_does_not():
         found[method] = (x, regret)
     assert found[optim.Adam] == (pytest.approx(0.993, abs=1e-3), pytest.approx(0.273, abs=1e-3))
     assert found[optim.AMSGrad] == (-1.0, pytest.approx(0.083, abs=1e-3))
+
+
+def test_rules_of_hyperparameters_are_of_the_library_s_own_methods():
+    """Each default is legal; what a user's method means by a name is not another method's rule."""
+    for name, method in optim.METHODS.items():
+        for key, value in method.class_defaults.items():
+            assert key not in _LEGAL or _LEGAL[key][0](value), (name, key)
+
+    class Signs(optim.Optimizer):
+        @staticmethod
+        def update(t, theta, g, m, *, lr=0.1, beta=0.9, alpha=2.0):
+            m = beta * m + g
+            return theta - alpha * lr * m, m
+
+    p = mg.tensor([1.0], requires_grad=True)
+    p.grad = [1.0]
+    Signs([p], beta=0.95, alpha=3.0).step()
+    assert p.tolist() == pytest.approx([0.7])

@@ -345,3 +345,27 @@ def test_an_optimizer_of_another_model_is_refused():
     optimizer = optim.SGD(other.parameters(), lr=0.1)
     with pytest.raises(ValueError, match=r"none of the model's parameters.*SGD\(model"):
         training.fit(model, nn.CrossEntropyLoss(), optimizer, datasets.blobs(30), epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"optimizer": "adam"}, "optimizer is 'adam'; give one with parameters: optim.Adam"),
+        ({"optimizer": optim.Adam}, "optimizer is the class Adam; give one with parameters"),
+        ({"optimizer": nn.CrossEntropyLoss()}, r"optimizer is CrossEntropyLoss\(.*; give one with"),
+        ({"loss_fn": "cross_entropy"}, "loss_fn is 'cross_entropy'; give a function of outputs"),
+        ({"loss_fn": nn.CrossEntropyLoss}, "loss_fn is the class CrossEntropyLoss; give"),
+        ({"model": nn.Linear}, "model is the class Linear; give a function or a module"),
+        ({"callbacks": training.EarlyStopping()}, "callbacks is .*; give a list: callbacks="),
+        ({"callbacks": [print]}, "a callback is <built-in function print>; give an instance"),
+        ({"penalties": nn.L2Penalty([mg.ones(2)], 0.1)}, "penalties is L2Penalty.*; give a list"),
+    ],
+)
+def test_arguments_of_another_kind_are_told(given, message, digits):
+    model = network()
+    arguments = {
+        "model": model, "loss_fn": nn.CrossEntropyLoss(),
+        "optimizer": optim.Adam(model.parameters()), "train": digits[0],
+    }  # fmt: skip
+    with pytest.raises(TypeError, match=message):
+        training.fit(**(arguments | given))

@@ -207,6 +207,11 @@ def _indexed(
 
 def _probable(logits: Value, target: Value, reduction: str, smoothing: float) -> Any:
     """Return the cross-entropy of class probabilities."""
+    if target.ndim == logits.ndim - 1 and target.shape == logits.shape[:1] + logits.shape[2:]:
+        raise TypeError(
+            f"cross_entropy: classes of {target.dtype}, of shape {target.shape}; class indices are "
+            "integers: .astype(mg.int64)"
+        )
     target = alike(logits, target, "cross_entropy")
     shape = (logits.shape[:1] + logits.shape[2:]) if logits.ndim > 1 else ()
     rows, wanted = _class_rows(logits), _class_rows(target)
