@@ -1,15 +1,13 @@
 """Every chapter of the course is short, runs as a program, and ends in results and exercises."""
 
 import ast
-import os
 import re
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.programs import ROOT, run
+
 COURSE = ROOT / "docs" / "course"
 CHAPTERS = sorted(COURSE.glob("*.py"))
 CELL = re.compile(r"^# %%(.*)\n", re.MULTILINE)
@@ -27,25 +25,7 @@ def cells(path):
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_it_runs_as_a_program(path, tmp_path):
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "PYTHONIOENCODING": "utf-8",
-        "MPLBACKEND": "agg",
-        "MPLCONFIGDIR": str(tmp_path),
-    }
-    environment.pop("DISPLAY", None)  # so that plt.show() has nothing to wait for
-    done = subprocess.run(
-        [sys.executable, "-W", "error", str(path)],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout, "a chapter shows what it found"
+    assert run(path, tmp_path, timeout=120), "a chapter shows what it found"
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)

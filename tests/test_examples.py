@@ -1,31 +1,18 @@
 """Every example is short, needs NumPy only, and ends in the result that it asserts."""
 
 import ast
-import os
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.programs import ROOT, run
+
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_it_runs_and_its_assertions_hold(path, tmp_path):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
-    done = subprocess.run(
-        [sys.executable, "-W", "error", str(path)],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout, "an example shows what it found"
+    assert run(path, tmp_path, timeout=60), "an example shows what it found"
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)

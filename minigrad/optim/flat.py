@@ -90,6 +90,22 @@ class Flat:
         array = self.xp.from_host(host, backend.device_of(self.vector))
         self.write(name, self.offsets[i], self.offsets[i + 1], array.ravel(self.orders[i]))
 
+    def saved(self, i: int, clock_names: tuple[str, ...]) -> dict[str, Any]:
+        """Return tensor `i`'s clock, by name, and its part of each written state, on the host."""
+        entry: dict[str, Any] = dict(zip(("t", *clock_names), self.clocks[i], strict=True))
+        for name, vector in self.states.items():
+            if name in self.written:
+                part = self.xp.to_host(self.shaped(i, vector))
+                entry[name] = backend.cpu.array(part, order="C")
+        return entry
+
+    def restore(self, i: int, entry: dict[str, Any], clock_names: tuple[str, ...]) -> None:
+        """Take over what `saved` returned of tensor `i`."""
+        self.clocks[i] = (int(entry["t"]), *[entry[name] for name in clock_names])
+        for name in self.states:
+            if name in entry:
+                self.put(name, i, entry[name])
+
     def runs(self) -> Iterator[tuple[int, int]]:
         """Yield ranges of neighbours that have a gradient and have made the same steps."""
         first, clock = -1, self.clocks[0]

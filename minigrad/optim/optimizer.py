@@ -306,7 +306,7 @@ class Optimizer:
             for flat in flats:
                 for i, p in enumerate(flat.tensors):
                     if flat.clocks[i][0]:
-                        state[index[id(p)]] = self._save(flat, i)
+                        state[index[id(p)]] = flat.saved(i, self.clock_names)
         groups = [
             {**group, "params": [index[id(p)] for p in group["params"]]}
             for group in self.param_groups
@@ -344,8 +344,7 @@ class Optimizer:
             self._check_entry(state.get(id(p), {}), p, j)
         for k, hyper in enumerate(hypers):
             self.param_groups[k].update(hyper)
-            self._flats[k] = self._flatten(self.param_groups[k])
-            self._restore(k, state)
+            self._refill(k, state)
 
     def _check_entry(self, entry: dict[str, Any], p: Tensor, j: int) -> None:
         """Raise ValueError if a saved entry is not one of parameter `j`."""
@@ -371,28 +370,6 @@ class Optimizer:
     def _parameters(self) -> list[Tensor]:
         return [p for group in self.param_groups for p in group["params"]]
 
-    def _save(self, flat: Flat, i: int) -> dict[str, Any]:
-        """Return the state of a flat vector's tensor `i`, copied to the host."""
-        entry: dict[str, Any] = dict(zip(("t", *self.clock_names), flat.clocks[i], strict=True))
-        for name in self.state_names:
-            if name in flat.written:
-                part = flat.xp.to_host(flat.shaped(i, flat.states[name]))
-                entry[name] = backend.cpu.array(part, order="C")
-        return entry
-
-    def _restore(self, k: int, state: dict[int, dict[str, Any]]) -> None:
-        """Fill the vectors of group `k` from entries by the identity of the parameter."""
-        for flat in self._flats[k]:
-            for i, p in enumerate(flat.tensors):
-                entry = state.get(id(p))
-                if entry is None:
-                    continue
-                clock = [entry[name] for name in self.clock_names]
-                flat.clocks[i] = (int(entry["t"]), *clock)
-                for name in self.state_names:
-                    if name in entry:
-                        flat.put(name, i, entry[name])
-
     def _rebuild(self, k: int) -> None:
         """Move group `k` into new vectors: a parameter changed its device, dtype or shape."""
         self._check_eps(self.param_groups[k])
@@ -405,6 +382,13 @@ class Optimizer:
                         f"has {p.shape}; make a new optimizer"
                     )
                 if flat.clocks[i][0]:
-                    state[id(p)] = self._save(flat, i)
+                    state[id(p)] = flat.saved(i, self.clock_names)
+        self._refill(k, state)
+
+    def _refill(self, k: int, state: dict[int, dict[str, Any]]) -> None:
+        """Make the vectors of group `k` anew, from entries by the identity of the parameter."""
         self._flats[k] = self._flatten(self.param_groups[k])
-        self._restore(k, state)
+        for flat in self._flats[k]:
+            for i, p in enumerate(flat.tensors):
+                if id(p) in state:
+                    flat.restore(i, state[id(p)], self.clock_names)
