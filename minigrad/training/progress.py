@@ -11,14 +11,27 @@ from minigrad.training.callback import Callback
 if TYPE_CHECKING:
     from minigrad.training.loop import Loop
 
-_FORMAT = "{desc} {percentage:3.0f}%|{bar}| {rate_fmt} {elapsed}<{remaining}{postfix}"
+_BAR = 8  # characters that the bar has at least: where they are not left, the line says less
+_LINES = (  # from the most that a line says to the least
+    "epoch {epoch} {percentage:3.0f}%|{bar}| {rate_fmt} {elapsed}<{remaining}, {long}",
+    "epoch {epoch} {percentage:3.0f}%|{bar}| {rate_fmt} {elapsed}<{remaining}, {short}",
+    "epoch {epoch} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}, {short}",
+    "epoch {epoch} {percentage:3.0f}%|{bar}| {short}",
+    "{epoch} {percentage:3.0f}%|{bar}| {short}",
+    "{epoch} {percentage:3.0f}%|{bar}| {last}",
+    "{epoch} |{bar}| {last}",
+    "{epoch} |{bar}|",
+)
 
 
 class Progress(Callback):
     """A bar for the whole run: epoch, loss, accuracy, samples a second, time left.
 
     Drawn by tqdm on `file` (default: standard error), or where tqdm is not installed, a plain line
-    an epoch. Silent if `file` is not a terminal. `interval`: seconds between two drawings.
+    an epoch. The narrower the terminal, the less is said: first the words, then the speed, the
+    times, and the figures of the training data are left out. Within an epoch the figures of the
+    test data are those of the epoch before. Silent if `file` is not a terminal. `interval`: seconds
+    between two drawings.
     """
 
     order: ClassVar[int] = 100
@@ -51,7 +64,7 @@ class Progress(Callback):
             file=self._file,
             dynamic_ncols=True,
             mininterval=self.interval,
-            bar_format=_FORMAT,
+            bar_format=_LINES[-1].replace("{epoch}", f"0/{loop.epochs}"),
             leave=True,
         )
 
@@ -92,9 +105,29 @@ class Progress(Callback):
                 self._say(f"stopped after epoch {loop.epoch}: {loop.history.stopped}")
 
     def _draw(self, loop: Loop, epoch: int, numbers: dict[str, Any]) -> None:
-        self._bar.set_description_str(f"epoch {epoch}/{loop.epochs}", refresh=False)
-        self._bar.set_postfix_str(", ".join(_numbers(numbers)), refresh=False)
+        if loop.history.rows:
+            numbers = {**numbers, **_of_test(loop.history.rows[-1])}
+        figures = {
+            "epoch": f"{epoch}/{loop.epochs}",
+            "long": ", ".join(_numbers(numbers)),
+            "short": ", ".join(_short(numbers)),
+            "last": _short(numbers)[-1],
+        }
+        self._bar.bar_format = self._fitting(figures)
         self._bar.update(self._done(loop) - self._bar.n)
+
+    def _fitting(self, figures: dict[str, str]) -> str:
+        """Return the format of the line that says the most beside a bar of legible length."""
+        now = self._bar.format_dict
+        width, now["ncols"] = now["ncols"], None
+        line = ""
+        for line in _LINES:
+            for name, text in figures.items():
+                line = line.replace(f"{{{name}}}", text)
+            rest = self._bar.format_meter(**now | {"bar_format": line.replace("{bar}", "")})
+            if not width or len(rest) + _BAR <= width:
+                break
+        return line
 
     def _notes(self, loop: Loop) -> None:
         for note in loop.history.notes[self._noted :]:
@@ -121,8 +154,29 @@ def _numbers(row: dict[str, Any]) -> list[str]:
     """Return the numbers of a row as they are shown."""
     shown = []
     for name, value in row.items():
-        if name.endswith("loss"):
-            shown.append(f"{name.replace('_', ' ')} {value:.4f}")
-        elif name.endswith("accuracy"):
-            shown.append(f"{name.replace('_', ' ')} {value:.2%}")
+        if name.endswith(("loss", "accuracy")):
+            shown.append(f"{name.replace('_', ' ')} {_figure(name, value)}")
     return shown
+
+
+def _short(row: dict[str, Any]) -> list[str]:
+    """Return the same in fewer words: of each data set the loss and, if there is one, accuracy."""
+    shown = []
+    for name, first, second in (
+        ("loss", "loss", "accuracy"),
+        ("test", "test_loss", "test_accuracy"),
+    ):
+        found = [_figure(column, row[column]) for column in (first, second) if column in row]
+        if found:
+            shown.append(" ".join([name, *found]))
+    return shown
+
+
+def _figure(name: str, value: float) -> str:
+    if name.endswith("accuracy"):
+        return f"{value:.2%}"
+    return f"{value:.4f}" if abs(value) < 1000 else f"{value:.4g}"
+
+
+def _of_test(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name.startswith("test_")}

@@ -1,9 +1,15 @@
 """Progress: a bar on a terminal, silence elsewhere, plain lines without the library."""
 
+import fcntl
 import io
+import os
+import pty
 import re
+import struct
 import subprocess
 import sys
+import termios
+import threading
 
 import pytest
 
@@ -17,6 +23,12 @@ class Terminal(io.StringIO):
 
 
 def shown(file, **options):
+    """Train, and return what `file` was written."""
+    trained(file, **options)
+    return file.getvalue()
+
+
+def trained(file, **options):
     mg.manual_seed(0)
     train, test = datasets.digits().split(test=0.2, seed=0)
     model = nn.Sequential(nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 10))
@@ -26,7 +38,6 @@ def shown(file, **options):
     training.fit(
         model, nn.CrossEntropyLoss(), optimizer, train, test, callbacks=callbacks, **options
     )
-    return file.getvalue()
 
 
 def test_the_bar():
@@ -37,6 +48,63 @@ def test_the_bar():
     assert re.search(r"loss 0\.\d{4}, accuracy 9\d\.\d\d%, test loss 0\.\d{4}, test acc", last)
     assert re.search(r"[\d.]+k? samples/s \d\d:\d\d<00:00", last)
     assert "epoch 2/3  4" in text or "epoch 2/3  5" in text  # it moves within epochs
+
+
+def drawn(width, **options):
+    """Return what is drawn, one after the other, on a real terminal of `width` columns."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+    parts = []
+
+    def read():
+        while b"\0" not in b"".join(parts[-1:]):
+            parts.append(os.read(master, 65536))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    with open(slave, "w", encoding="utf-8") as file:
+        trained(file, **options)
+        file.write("\0")
+        file.flush()
+        reader.join()
+    os.close(master)
+    return re.split("[\r\n]+", b"".join(parts).decode().strip("\0\r\n"))
+
+
+WIDTHS = {
+    160: r"epoch 3/3 100%\|.{8,}\| \S+ samples/s \S+, loss 0\.\d{4}, accuracy .+, test acc.+%",
+    100: r"epoch 3/3 100%\|.{8,}\| \S+ samples/s \S+, loss 0\.\d{4} 9.+%, test 0\.\d{4} 9\d\.\d\d%",
+    80: r"epoch 3/3 100%\|.{8,}\| \d\d:\d\d<00:00, loss 0\.\d{4} 9.+%, test 0\.\d{4} 9\d\.\d\d%",
+    60: r"3/3 100%\|.{8,}\| loss 0\.\d{4} 9\d\.\d\d%, test 0\.\d{4} 9\d\.\d\d%",
+    40: r"3/3 100%\|.{8,}\| test 0\.\d{4} 9\d\.\d\d%",
+    25: r"3/3 \|.{8,}\|",
+}
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_bar_fits_the_terminal(width):
+    drawings = drawn(width)
+    assert max(map(len, drawings)) < width
+    assert re.fullmatch(WIDTHS[width], drawings[-1])
+
+
+def test_a_loss_of_many_digits_leaves_room_for_the_bar():
+
+    class Grown(training.Callback):
+        order = 99
+
+        def on_epoch_end(self, loop):
+            loop.history.rows[-1] |= {"loss": 123456789.0, "test_loss": 1e30}
+
+    last = drawn(80, callbacks=[Grown()])[-1]
+    assert re.search(r"\|.{8,}\| .*loss 1\.235e\+08 9.+%, test 1e\+30 9.+%", last)
+
+
+def test_the_last_test_figures_stay_within_an_epoch():
+    drawings = drawn(80)
+    second = [line for line in drawings if line.startswith("epoch 2/3  4")]
+    assert second
+    assert all(", test 0." in line for line in second)
 
 
 def test_what_callbacks_say_is_shown():
