@@ -27,6 +27,8 @@ def table(history: Any, scores: dict[str, dict[str, float]], path: Path) -> str:
     last = history.rows[-1]
     lines = ["", f"{'':9}{'loss':>10}{'accuracy':>12}"]
     lines += [f"{part:9}{s['loss']:10.4f}{s['accuracy']:12.2%}" for part, s in scores.items()]
+    during = f"mean during epoch {last['epoch']}: {last['loss']:.4f}, {last['accuracy']:.2%}"
+    lines.append(f"(train: of the final weights, as test; {during})")
     plural = "" if last["epoch"] == 1 else "s"
     lines += [
         "",

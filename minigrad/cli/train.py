@@ -6,7 +6,6 @@ What is not here: the options (`options.py`), the network (`architecture.py`), t
 
 from __future__ import annotations
 
-import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -253,7 +252,7 @@ def _fit(options: dict[str, Any], data: tuple[Any, Any], given: dict[str, Any]) 
         parts = {"train": train_data, "test": test_data}
         scores = {part: training.evaluate(model, loss_fn, parts[part]) for part in parts}
         print(report.table(history, scores, path))
-    if history.rows and not math.isfinite(history.rows[-1]["loss"]):
+    if history.diverged:
         raise DivergedError(
             f"{path}: the run diverged, its weights are of no use; try a smaller --lr, a smaller "
             "--l1 or --l2 if given, or --clip 1"

@@ -107,6 +107,8 @@ class EarlyStopping(Callback):
         """Put the best weights back."""
         if self.restore_best and self._best is not None and self.best_epoch < len(self.errors):
             loop.model.load_state_dict(self._best)
+            history = loop.history
+            history.diverged = history.is_far(history.rows[self.best_epoch - 1]["loss"])
             loop.note(f"the weights of epoch {self.best_epoch}, the best, were restored")
 
     def state_dict(self) -> dict[str, Any]:

@@ -12,6 +12,17 @@ if TYPE_CHECKING:
     from minigrad.training.loop import Loop
 
 
+_SAID = {
+    "vanishing": "vanishing gradients in",
+    "exploding": "exploding gradients in",
+    "saturated": "units died or saturated, so that hardly a gradient passes, in",
+}
+_ADVICE = {
+    "saturated": "; mostly the steps were too large: a smaller learning rate or clipping the "
+    "gradient may help"
+}
+
+
 class GradientFlow(Callback):
     """Measure, layer by layer, how activations and gradients grow or shrink.
 
@@ -23,9 +34,12 @@ class GradientFlow(Callback):
 
     A layer's gradient is **vanishing** if its signal is below `vanishing` times that of the last
     layer, **exploding** if above `exploding` times, or if a norm is not finite: the signal at the
-    last layer is what there is to send back. Methods that use second derivatives have no signal,
-    and so no finding. ``verdicts`` has the latest such finding by the
-    layer's name, and a note in the history says it. `table` is the latest measurement as text.
+    last layer is what there is to send back. It is **saturated** rather than vanishing if it was
+    well, or exploding, in an earlier measurement: then it is not the depth that stops the gradient,
+    but units that training has driven to where their derivative is nearly 0 (dead, of a ReLU).
+    Methods that use second derivatives have no signal, and so no finding. ``verdicts`` has the
+    latest such finding by the layer's name, and a note in the history says it. `table` is the
+    latest measurement as text.
     """
 
     order: ClassVar[int] = 20
@@ -62,24 +76,27 @@ class GradientFlow(Callback):
         self._prepare(loop)
 
     def _judge(self, loop: Loop, rows: list[dict[str, Any]]) -> None:
+        first = not any("signal" in row for row in self.rows)
         self.rows += rows
         heard = [row for row in rows if "signal" in row]
         if not heard:
             return
         last = heard[-1]
-        found: dict[str, list[str]] = {"vanishing": [], "exploding": []}
+        found: dict[str, list[str]] = {verdict: [] for verdict in _SAID}
         for row in heard:
-            verdict = self._verdict(row, last["signal"])
-            if verdict and self.verdicts.get(row["layer"]) != verdict:
+            verdict, before = self._verdict(row, last["signal"]), self.verdicts.get(row["layer"])
+            if verdict == "vanishing" and not first and before != verdict:
+                verdict = "saturated"
+            if verdict and before != verdict:
                 self.verdicts[row["layer"]] = verdict
                 found[verdict].append(row["layer"])
         for verdict, layers in found.items():
             if layers:
                 worst = next(row for row in heard if row["layer"] == layers[0])
                 loop.note(
-                    f"step {loop.step}: {verdict} gradients in {', '.join(layers)} "
+                    f"step {loop.step}: {_SAID[verdict]} {', '.join(layers)} "
                     f"(norm {worst['signal']:.2g} at {layers[0]}, "
-                    f"{last['signal']:.2g} at {last['layer']})"
+                    f"{last['signal']:.2g} at {last['layer']}){_ADVICE.get(verdict, '')}"
                 )
 
     def _verdict(self, row: dict[str, Any], reference: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ class History:
       For second-order methods also nfev, njev, nhev (evaluations of loss, gradient, products with
       second derivatives) and inner iterations, sums over the epoch's steps, and of the last step
       gradient_norm and step_length;
+    - ``start``: the loss of the first batch, before the first step, or None;
     - ``stopped``: why training ended early, or None;
+    - ``diverged``: whether the weights at the end are those of a loss that is no number, or over
+      ten times what it was at the start;
     - ``notes``: what callbacks had to say;
     - ``run``: the run folder, or None.
 
@@ -25,6 +29,8 @@ class History:
     def __init__(self) -> None:
         self.rows: list[dict[str, Any]] = []
         self.notes: list[str] = []
+        self.start: float | None = None
+        self.diverged = False
         self.stopped: str | None = None
         self.run: Path | None = None
 
@@ -43,15 +49,30 @@ class History:
         end = f"; stopped: {self.stopped}" if self.stopped else ""
         return f"<History of {len(self)} epochs: {', '.join(shown)}{end}>"
 
+    def is_far(self, loss: float) -> bool:
+        """Say whether a loss is no finite number, or far above that of the start."""
+        if not math.isfinite(loss):
+            return True
+        return bool(self.start) and loss > _FAR * abs(self.start or 0.0)
+
     def state_dict(self) -> dict[str, Any]:
-        """Return the rows, the notes and the reason for stopping."""
-        return {"rows": self.rows, "notes": self.notes, "stopped": self.stopped}
+        """Return all but the folder."""
+        return {
+            "rows": self.rows,
+            "notes": self.notes,
+            "start": self.start,
+            "diverged": self.diverged,
+            "stopped": self.stopped,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` returned."""
         self.rows = state["rows"]
         self.notes = state["notes"]
+        self.start = state.get("start")
+        self.diverged = state.get("diverged", False)
         self.stopped = state["stopped"]
 
 
+_FAR = 10.0  # times the loss of the start: no success in sight, and no accident of one batch
 _SHOWN = ("loss", "accuracy", "test_loss", "test_accuracy")

@@ -170,6 +170,7 @@ class Loop:
         self.epoch = self.batch = self.step = 0
         self.seconds = 0.0
         self.meter = Meter()
+        self.first: Tensor | None = None  # the first batch's loss, until it is read
         self.loss: Tensor | None = None
         self.resumed = False
         self._since = 0.0
@@ -255,15 +256,29 @@ class Loop:
         row["seconds"] = self.seconds
         row["samples_per_second"] = (self.meter.samples - fresh) / elapsed
         self.history.rows.append(row)
-        if not math.isfinite(row["loss"]):
-            self.stop(
-                f"the training loss became {row['loss']} in epoch {row['epoch']}; "
-                "a smaller learning rate or clipping the gradient may help, and in Python "
-                "mg.detect_anomaly() says where it began"
-            )
+        self._read_start()
+        self._judge(row["loss"])
         self.epoch += 1
         self.batch = 0
         self.meter = Meter()
+
+    def _judge(self, loss: float) -> None:
+        """Say if the loss of the epoch that has just ended is no number, or grows without bound."""
+        history, epoch = self.history, self.epoch + 1
+        last = loss if self.loss is None else float(self.loss)
+        before, history.diverged = history.diverged, history.is_far(loss) and history.is_far(last)
+        advice = "a smaller learning rate or clipping the gradient may help"
+        if not math.isfinite(loss):
+            history.diverged = True
+            self.stop(
+                f"the training loss became {loss} in epoch {epoch}; {advice}, and in Python "
+                "mg.detect_anomaly() says where it began"
+            )
+        elif history.diverged and not before:
+            self.note(
+                f"diverging: the training loss grew from {history.start:.3g} in the first step to "
+                f"{loss:.3g} in epoch {epoch}; {advice}"
+            )
 
     def _step(self, x: Tensor, y: Tensor) -> None:
         """Change the parameters once, and add the batch to the sums."""
@@ -292,6 +307,8 @@ class Loop:
                 self.clip(self.parameters)
             self.optimizer.step()
         output, self.loss, extra = seen
+        if self.step == 0:
+            self.first = self.loss
         n = len(x)
         self.meter.add(n, weight(self.loss_fn, n), self.loss, correct(output, y))
         if self.penalties:
@@ -309,8 +326,14 @@ class Loop:
         if not self.resumed and self.run is not None:
             self.run.check_resumable()
 
+    def _read_start(self) -> None:
+        """Put the first batch's loss into the history: not at once, as it waits for the device."""
+        if self.first is not None:
+            self.history.start, self.first = float(self.first), None
+
     def state_dict(self) -> dict[str, Any]:
         """Return the position, the history and the memory of the callbacks."""
+        self._read_start()
         return {
             "epoch": self.epoch,
             "batch": self.batch,

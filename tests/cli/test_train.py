@@ -68,6 +68,7 @@ def test_the_default_run(tmp_path):
     last = metrics(run)[-1]
     assert last["test_accuracy"] >= 0.97
     assert f"{last['test_accuracy']:.2%}" in out
+    assert f"mean during epoch 30: {last['loss']:.4f}, {last['accuracy']:.2%})" in out
     assert (run / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert ET.parse(run / "graph.svg").getroot().tag.endswith("svg")
     assert json.loads((run / "config.json").read_text())["options"] == DEFAULTS
@@ -186,6 +187,15 @@ def test_a_run_that_diverges_says_so(here, capsys):
     assert err.count("\n") == 1
     assert "stopped: the training loss became" in out
     assert "a smaller learning rate or clipping the gradient may help" in out
+
+
+def test_a_run_whose_loss_grows_and_stays_finite_says_so(here, capsys):
+    wild = "train --optimizer sgd --lr 1000 --activation tanh --no-batch-norm --epochs 3 --run a"
+    assert main(wild.split()) == 1
+    out, err = capsys.readouterr()
+    assert err.startswith("minigrad: a: the run diverged")
+    assert "diverging: the training loss grew from 2." in out
+    assert json.loads((here / "a" / "status.json").read_text())["state"] == "finished"
 
 
 def test_a_run_without_its_checkpoint_is_not_begun_anew(here, capsys):

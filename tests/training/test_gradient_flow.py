@@ -55,6 +55,30 @@ def test_overflow_counts_as_exploding():
     assert "exploding" in flow.verdicts.values()
 
 
+@pytest.mark.parametrize("activation", [nn.Tanh, nn.ReLU])
+def test_units_that_large_steps_killed_are_not_called_vanishing(activation):
+    """The network is well at first; a rate a hundred times too large saturates it at once."""
+    mg.manual_seed(0)
+    model = nn.Sequential(nn.Linear(64, 32), activation(), nn.Linear(32, 32), activation())
+    model.append(nn.Linear(32, 10))
+    flow = training.GradientFlow(every=1)
+    rate = 100.0 if activation is nn.Tanh else 20.0
+    data = datasets.digits().loader(32)
+    optimizer = optim.SGD(model.parameters(), lr=rate)
+    loss_fn = nn.CrossEntropyLoss()
+    history = training.fit(model, loss_fn, optimizer, data, epochs=2, callbacks=[flow])
+    assert flow.verdicts == {"0": "saturated", "2": "saturated"}
+    said = "\n".join(history.notes)
+    assert "units died or saturated" in said
+    assert "a smaller learning rate or clipping" in said
+    assert "vanishing" not in said
+    again = training.GradientFlow(every=1)  # a run that goes on has not forgotten the first step
+    again.load_state_dict(flow.state_dict())
+    optimizer.param_groups[0]["lr"] = 0.0
+    training.fit(model, loss_fn, optimizer, data, epochs=1, callbacks=[again])
+    assert again.verdicts == flow.verdicts
+
+
 def test_a_shallow_network_is_well():
     mg.manual_seed(0)
     flow, history = flow_of(deep(nn.ReLU, depth=1))

@@ -68,6 +68,7 @@ def test_a_report_has_the_curves_the_numbers_and_the_configuration(tmp_path):
     assert page.rows["options.hidden"] == ["8, 4"]
     assert page.rows["numpy"] == ["2.4"]
     assert not page.marked
+    assert "Train: the mean over an epoch while its weights change" in page.text
 
 
 def test_two_runs_stand_side_by_side_with_their_differences_marked(tmp_path):
@@ -78,6 +79,7 @@ def test_two_runs_stand_side_by_side_with_their_differences_marked(tmp_path):
     assert {"options.lr", "loss", "epoch"} <= page.marked
     assert not {"options.hidden", "numpy"} & page.marked
     assert [len(line) for line in points(page)] == [3, 3, 2, 2]
+    assert "Dashed is train: the mean over an epoch while its weights change" in page.text
 
 
 def test_the_page_needs_no_other_file_and_shows_names_as_they_are(tmp_path):

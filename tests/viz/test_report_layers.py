@@ -62,6 +62,13 @@ def test_gradient_flow_by_layer_and_time(tmp_path):
     assert "gradient norm, of single steps" in text
 
 
+def test_a_gradient_that_passed_at_first_is_not_called_vanishing(tmp_path):
+    rows = [measured(0.1, [0.5, 1, 1]), measured(2, [1e-6, 1e-3, 1])]
+    text = Page(viz.report(write(run(tmp_path / "a"), rows))).text
+    assert "0.5 in the first step; 1e-06 after epoch 2 (units died or saturated since)" in text
+    assert "vanishing" not in text
+
+
 def test_what_explodes_or_is_no_number(tmp_path):
     rows = [measured(1, [1e5, 1, 1]), measured(2, [None, 0, 1])]
     page = viz.report(write(run(tmp_path / "a"), rows))

@@ -20,6 +20,10 @@ _NAMES = {
     "inner": "inner iterations an epoch",
 }
 _FIRST = ("loss", "accuracy", "lr")
+_TRAIN = (
+    "the mean over an epoch while its weights change, with dropout if there is any; test is "
+    "measured at its end, without."
+)
 
 
 def curves(runs: Sequence[RunFolder]) -> str:
@@ -37,9 +41,10 @@ def curves(runs: Sequence[RunFolder]) -> str:
     if not charts:
         return "<p>No epoch is measured yet.</p>"
     keys = [Line(str(run.path), (), (), hue(i)) for i, run in enumerate(runs)]
-    note = " Dashed is train, with dropout if there is any."
+    note = f" Dashed is train: {_TRAIN}"
     if len(runs) == 1:
-        keys, note = [line for line in charts.get("loss", []) if line.label], ""
+        keys = [line for line in charts.get("loss", []) if line.label]
+        note = f" Train: {_TRAIN}" if len(keys) > 1 else ""
     names = [*(name for name in _FIRST if name in charts), *(n for n in charts if n not in _FIRST)]
     figures = "".join(
         f"<figure><figcaption>{escape(_name(metric))}</figcaption>"

@@ -128,6 +128,8 @@ def _verdict(names: list[str], values: Array, rows: list[Row]) -> str:
             parts.append(f"one of the two is 0 or not finite {moment}")
             continue
         word = "vanishing" if ratio < 1 / _FAR else "exploding" if ratio > _FAR else ""
+        if word == "vanishing" and parts and word not in parts[0]:  # no matter of the depth, then
+            word = "units died or saturated since"
         mark = f" (<strong>{word}</strong>)" if word else ""
         parts.append(f"{ratio:.2g} {moment}{mark}")
     first, last = (escape(names[i][:40]) for i in (0, -1))
