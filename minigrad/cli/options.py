@@ -104,7 +104,8 @@ def parser() -> Parser:
         "--output",
         type=path,
         metavar="FILE",
-        help="(default: report.html in the run's folder; of several runs, comparison.html here)",
+        help="where to write it, in place of what is there (default: report.html in the run's "
+        "folder; of several runs, comparison.html here, or with the next free number)",
     )
     doctor = commands.add_parser(
         "doctor",

@@ -1,9 +1,12 @@
-"""What `fit` says of arguments that are not what it trains with, before anything is changed."""
+"""The arguments of `fit`: what it makes of them, and says of those that it cannot train with."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from minigrad import backend, optim
+from minigrad.tensor import Tensor
 from minigrad.training.callback import Callback
 
 
@@ -22,6 +25,28 @@ def check(model: Any, loss_fn: Any, optimizer: Any, penalties: Any, callbacks: A
     for callback in callbacks:
         if not isinstance(callback, Callback):
             raise _wrong("a callback", callback, "an instance of a subclass of training.Callback")
+
+
+def clipper(clip: Any) -> Callable[[list[Tensor]], Any] | None:
+    """Return what clips the gradients of a list of parameters; ValueError for no legal norm."""
+    if clip is None:
+        return None
+    if callable(clip):
+        return lambda parameters: clip(parameters)
+    if isinstance(clip, bool) or not isinstance(clip, (int, float)) or not clip > 0:
+        raise ValueError(
+            f"clip={clip!r}; legal is a norm above 0, or a function of the list of parameters "
+            "such as lambda parameters: optim.clip_grad_value_(parameters, 0.5)"
+        )
+    return lambda parameters: optim.clip_grad_norm_(parameters, clip)
+
+
+def derived(seed: Any) -> int:
+    """Return another seed: dropout must not repeat what initialization or shuffling drew."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ValueError(f"seed={seed!r}; legal is an integer from 0, or None")
+    stream: Any = [seed, 1]
+    return int(backend.cpu.generator(stream).integers(2**63))
 
 
 def _wrong(name: str, value: Any, legal: str) -> TypeError:

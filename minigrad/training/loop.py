@@ -6,16 +6,17 @@ What it measures is in `metrics.py`; what watches and steers it are the callback
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from minigrad import backend, optim, random
+from minigrad import random
 from minigrad.mode import enable_grad
 from minigrad.nn import refresh_statistics
 from minigrad.tensor import Tensor
-from minigrad.training.arguments import check
+from minigrad.training.arguments import check, clipper, derived
 from minigrad.training.callback import Callback
 from minigrad.training.checkpoint import Checkpoint
 from minigrad.training.history import History
@@ -72,13 +73,13 @@ def fit(
     - `seed`: decides the shuffling and starts `mg.random` anew (for dropout); with None they follow
       from the state of `mg.random`. Same seed, same machine: same weights, to the last bit.
     - `run`: a folder for what the run leaves, see `Run`: report.html shows it. If it exists and is
-      not empty, the next free name with a number is taken (``history.run``). Without safetensors
-      there is no checkpoint, and a note says so.
+      not empty, the next free name with a number is taken (``history.run``), and a line says so.
+      Without safetensors there is no checkpoint, and a note says so.
     - `resume`: go on from the checkpoint of `run`, or of a Checkpoint callback, if there is one,
       else start. The model, optimizer and arguments must be made as before; the run then ends in
       the same weights, bit for bit, as one that was never interrupted.
     - `config`: what else config.json should record.
-    - `progress`: show a bar, if on a terminal.
+    - `progress`: show a bar, if on a terminal, and say on standard error if `run` was taken.
 
     Raises TypeError and ValueError for arguments that are not legal, RunError and CheckpointError
     for a folder or checkpoint that does not serve.
@@ -86,7 +87,7 @@ def fit(
     if not isinstance(epochs, int) or epochs < 0:
         raise ValueError(f"epochs={epochs!r}; legal is an integer from 0")
     check(model, loss_fn, optimizer, penalties, callbacks)
-    loop = Loop(model, loss_fn, optimizer, epochs, list(penalties), _clipper(clip))
+    loop = Loop(model, loss_fn, optimizer, epochs, list(penalties), clipper(clip))
     trained = {id(p) for p in loop.parameters}
     if hasattr(model, "parameters") and not any(id(p) in trained for p in model.parameters()):
         raise ValueError(
@@ -98,7 +99,7 @@ def fit(
             f"clip= has no meaning for {type(optimizer).__name__}, which takes its gradients itself"
         )
     if seed is not None:
-        random.manual_seed(_derived(seed))
+        random.manual_seed(derived(seed))
     if batch_size is None:
         batch_size = default_batch_size(optimizer, len(train))
     loop.loader = batches(train, batch_size, device_of(model), shuffle=True, seed=seed)
@@ -110,6 +111,8 @@ def fit(
         loop.callbacks.append(Progress())
     if run is not None:
         loop.run = Run.prepare(run, resume)
+        if progress and loop.run.path != Path(run):
+            sys.stderr.write(f"{run} has files in it: the run is {loop.run.path}\n")
         loop.callbacks += _of_a_run(loop, callbacks, resume)
     loop.callbacks.sort(key=lambda callback: callback.order)
     if resume:
@@ -359,6 +362,12 @@ class Loop:
                 f"the checkpoint is of {state['batches']} batches an epoch, and there are "
                 f"{len(self.loader)} now; resume with the same data and batch size"
             )
+        begun = state["epoch"] + (state["batch"] > 0)
+        if begun > self.epochs:
+            raise ValueError(
+                f"it has {begun} epochs, and {self.epochs} are asked for in all; legal are {begun} "
+                "or more; try a new run"
+            )
         waiting = list(self.callbacks)
         for name, memory in state["callbacks"]:
             mine = next((c for c in waiting if type(c).__name__ == name), None)
@@ -374,24 +383,3 @@ class Loop:
         self.seconds = state["seconds"]
         self.meter.load_state_dict(state["meter"])
         self.history.load_state_dict(state["history"])
-
-
-def _clipper(clip: Any) -> Callable[[list[Tensor]], Any] | None:
-    if clip is None:
-        return None
-    if callable(clip):
-        return lambda parameters: clip(parameters)
-    if isinstance(clip, bool) or not isinstance(clip, (int, float)) or not clip > 0:
-        raise ValueError(
-            f"clip={clip!r}; legal is a norm above 0, or a function of the list of parameters "
-            "such as lambda parameters: optim.clip_grad_value_(parameters, 0.5)"
-        )
-    return lambda parameters: optim.clip_grad_norm_(parameters, clip)
-
-
-def _derived(seed: Any) -> int:
-    """Return another seed: dropout must not repeat what initialization or shuffling drew."""
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise ValueError(f"seed={seed!r}; legal is an integer from 0, or None")
-    stream: Any = [seed, 1]
-    return int(backend.cpu.generator(stream).integers(2**63))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,15 @@ _IGNORED = ("epoch", "step", "seconds", "samples_per_second", "penalty")
 def curves(history: Any, path: str | Path, title: str = "") -> Path:
     """Draw the metrics of a run over its epochs and return the picture's path.
 
-    `history` is what `training.fit` returns, rows (mappings with an ``"epoch"``), or the path of a
-    ``metrics.jsonl``. Metrics that differ only in ``train_`` or ``test_`` share a panel.
+    `history` is what `training.fit` returns, a list of rows (mappings with an ``"epoch"``), or the
+    path of a run folder or its ``metrics.jsonl``. Metrics that differ only in ``train_`` or
+    ``test_`` share a panel.
 
     The picture is PNG, SVG or PDF, by the path's suffix.
 
-    Raises ValueError if there is no number to draw, and for another suffix, FileNotFoundError if
-    there is no such folder, RenderError without matplotlib.
+    Raises ValueError if there is no number to draw, and for another suffix, ReportError for a file
+    that is no ``metrics.jsonl``, FileNotFoundError if there is no folder for the picture,
+    RenderError without matplotlib.
     """
     path, format = destination(path, FORMATS)
     found = panels(_rows(history))
@@ -50,11 +51,19 @@ def curves(history: Any, path: str | Path, title: str = "") -> Path:
 
 
 def _rows(history: Any) -> Iterable[Mapping[str, Any]]:
-    """Return the rows of a history, of a file of JSON lines, or the rows given."""
+    """Return the rows of a history, of a run folder, of a file of JSON lines, or the rows given."""
     if isinstance(history, (str, Path)):
-        with open(history, encoding="utf-8") as lines:
-            return [json.loads(line) for line in lines if line.strip()]
-    return getattr(history, "rows", history)  # type: ignore[no-any-return]
+        from minigrad.viz.reports.folder import lines_of  # which itself is of the curves
+
+        file = Path(history)
+        return lines_of(file / "metrics.jsonl" if file.is_dir() else file)
+    rows = getattr(history, "rows", history)
+    if not isinstance(rows, Iterable) or not all(isinstance(row, Mapping) for row in rows):
+        raise TypeError(
+            f"{history!r:.60} is no history; give what training.fit returns, the path of a run "
+            "folder or of its metrics.jsonl, or a list of rows such as {'epoch': 1, 'loss': 0.5}"
+        )
+    return rows
 
 
 def panels(

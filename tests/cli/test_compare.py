@@ -23,6 +23,18 @@ def test_runs_are_compared_in_one_file(runs, capsys):
     assert row in page
 
 
+def test_a_comparison_that_is_there_stays(runs, capsys):
+    (runs / "comparison.html").write_text("mine")
+    (runs / "comparison-2.html").symlink_to("nowhere")
+    assert main(["report", "a", "b"]) == 0
+    assert main(["report", "b", "a"]) == 0
+    assert capsys.readouterr().out == "comparison-3.html\ncomparison-4.html\n"
+    assert (runs / "comparison.html").read_text() == "mine"
+    assert not (runs / "nowhere").exists()
+    assert main(["report", "a", "b", "--output", "comparison.html"]) == 0
+    assert "options.optimizer" in (runs / "comparison.html").read_text()
+
+
 def test_one_run_has_its_report_written_anew(runs, capsys):
     file = runs / "a" / "report.html"
     before = file.read_text()

@@ -114,7 +114,7 @@ def test_a_finished_run_goes_on_to_more_epochs(here, capsys):
     assert main([*SMALL, "--run", "b", "--epochs", "4"]) == 0
     assert metrics(here / "a") == metrics(here / "b")
     capsys.readouterr()
-    for more in ([], ["--epochs", "1"]):
+    for more in ([], ["--epochs", "4"]):
         assert main(["train", "--resume", "a", *more]) == 0
         out = capsys.readouterr().out
         assert "4 epochs" in out
@@ -196,6 +196,19 @@ def test_a_run_whose_loss_grows_and_stays_finite_says_so(here, capsys):
     assert err.startswith("minigrad: a: the run diverged")
     assert "diverging: the training loss grew from 2." in out
     assert json.loads((here / "a" / "status.json").read_text())["state"] == "finished"
+
+
+def test_a_run_is_not_cut_back_to_fewer_epochs(here, capsys):
+    assert main([*SMALL, "--run", "a"]) == 0
+    done = len(metrics(here / "a"))
+    before = {path: path.read_bytes() for path in (here / "a").iterdir()}
+    assert main(["train", "--resume", "a", "--epochs", str(done - 1)]) == 2
+    out, err = capsys.readouterr()
+    found = f"it has {done} epochs, and {done - 1} are asked for in all; legal are {done} or more"
+    assert found in err
+    assert err.startswith("minigrad: a/checkpoint.safetensors does not fit")
+    assert (out, err.count("\n")) == ("", 1)
+    assert {path: path.read_bytes() for path in (here / "a").iterdir()} == before
 
 
 def test_a_run_without_its_checkpoint_is_not_begun_anew(here, capsys):

@@ -256,6 +256,19 @@ def test_a_resumed_run_knows_where_its_loss_began(digits, tmp_path):
     assert again.notes == history.notes  # said once
 
 
+def test_a_folder_that_is_taken_is_said_to_be(digits, tmp_path, capsys):
+    small = digits[0].subset(slice(64)), None
+    _, first = trained(small, epochs=1, run=tmp_path / "a")
+    assert capsys.readouterr() == ("", "")
+    _, second = trained(small, epochs=1, run=str(tmp_path / "a"))
+    said = f"{tmp_path}/a has files in it: the run is {tmp_path}/a-2\n"
+    assert capsys.readouterr() == ("", said)
+    assert [first.run.name, second.run.name] == ["a", "a-2"]
+    trained(small, epochs=1, run=tmp_path / "a", progress=False)
+    trained(small, epochs=1, run=tmp_path / "a", resume=True)
+    assert capsys.readouterr() == ("", "")
+
+
 def test_a_stop_within_an_epoch_still_measures_it(digits):
     stop = training.StopOnCostChange(absolute=1e9, every="step", window=2)
     _, history = trained(digits, callbacks=[stop], epochs=5)

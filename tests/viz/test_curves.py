@@ -40,6 +40,36 @@ def test_nothing_to_draw_is_an_error(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_run_folder_will_do_and_a_line_that_is_just_written_is_left_out(tmp_path):
+    lines = "".join(json.dumps(row) + "\n" for row in ROWS)
+    (tmp_path / "metrics.jsonl").write_text(lines + '{"epoch": 4, "lo')
+    one = viz.curves(ROWS, tmp_path / "a.png").read_bytes()
+    assert viz.curves(tmp_path, tmp_path / "b.png").read_bytes() == one
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, r"metrics\.jsonl cannot be read \(No such file or directory\)"),
+        ("nonsense\n", r"metrics\.jsonl is damaged \(line 1, it is no JSON object\)"),
+        ("[1]\n", r"metrics\.jsonl is damaged \(line 1"),
+        ("", "there is no metric to draw"),
+    ],
+)
+def test_what_holds_no_rows_is_named(tmp_path, content, said):
+    if content is not None:
+        (tmp_path / "metrics.jsonl").write_text(content)
+    for given in (tmp_path, str(tmp_path / "metrics.jsonl")):
+        with pytest.raises(ValueError, match=said):
+            viz.curves(given, tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("history", [3, None, [1, 2], {"epoch": 1, "loss": 2.0}])
+def test_what_is_no_history_is_said_to_be_none(tmp_path, history):
+    with pytest.raises(TypeError, match="is no history; give what"):
+        viz.curves(history, tmp_path / "a.png")
+
+
 def test_no_global_state_of_matplotlib_is_touched(tmp_path):
     code = (
         "import sys; from minigrad import viz;"

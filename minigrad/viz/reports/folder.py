@@ -48,19 +48,26 @@ def read(path: Path) -> RunFolder:
         what = "no config.json in it" if path.is_dir() else "no such folder"
         raise ReportError(f"{path} is no run ({what}); give a folder that training left")
     settings = _json(config, _text(config), "")
-    rows = [row for row in _lines(path / "metrics.jsonl") if "epoch" in row]
+    rows = [row for row in _if_there(path / "metrics.jsonl") if "epoch" in row]
     mistakes, status = (_whole(path / name) for name in ("mistakes.json", "status.json"))
     graph = path / "graph.svg"
     picture = graph.read_bytes() if graph.is_file() else b""
-    return RunFolder(path, settings, rows, _lines(path / "layers.jsonl"), mistakes, status, picture)
+    return RunFolder(
+        path, settings, rows, _if_there(path / "layers.jsonl"), mistakes, status, picture
+    )
 
 
 def _whole(path: Path) -> Row:
     return _json(path, _text(path), "") if path.exists() else {}
 
 
-def _lines(path: Path) -> list[Row]:
-    lines = _text(path).splitlines(keepends=True) if path.exists() else []
+def _if_there(path: Path) -> list[Row]:
+    return lines_of(path) if path.exists() else []
+
+
+def lines_of(path: Path) -> list[Row]:
+    """Return the objects of a file of JSON lines, but for a last line that is not whole."""
+    lines = _text(path).splitlines(keepends=True)
     if lines and not lines[-1].endswith("\n"):
         lines.pop()
     return [_json(path, line, f"line {i}, ") for i, line in enumerate(lines, 1)]
