@@ -2,6 +2,6 @@
 
 import sys
 
-from minigrad.cli.entry import run
+from minigrad_command import run
 
 sys.exit(run())

@@ -1,8 +1,8 @@
-"""Where the program `minigrad` begins: it fits its process to the machine, then runs a command.
+"""What the program `minigrad` does: it fits its process to the machine, then runs a command.
 
 A program may do to its own process what a library must not do to its user's: choose the BLAS's
 kernels, and let the C library keep the memory of large arrays. `main` in ``__init__.py``, which
-other code may call, does neither.
+other code may call, does neither. What loads this: ``minigrad_command.py``, beside the package.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -156,3 +157,46 @@ def test_the_commands_keep_the_memory_of_large_arrays_unless_the_user_set_the_th
     assert (kept.stdout, kept.stderr) == ("True\n", "")
     set_by_user = passed_over(tmp_path, *TRAIN, "b", MALLOC_TRIM_THRESHOLD_="1000000")
     assert (set_by_user.stdout, set_by_user.stderr) == ("False\n", "")
+
+
+# NumPy takes its time, as it does from a slow disk, and something takes all that is raised.
+SLOW = """
+import sys, time
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == "numpy":
+            print("loading", flush=True)
+            try:
+                time.sleep(30)
+            except BaseException:
+                pass
+sys.meta_path.insert(0, Slow())
+import minigrad_command
+sys.exit(minigrad_command.run())
+"""
+
+
+def test_an_interrupt_while_it_is_loaded_is_one_line(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW, "train"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert process.stdout.readline() == "loading\n"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=20) == ("", "minigrad: interrupted\n")
+    assert process.returncode == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_that_was_to_be_ignored_is():
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); import minigrad_command, sys;"
+        "sys.argv[1:] = ['--version']; minigrad_command.run();"
+        "print(signal.getsignal(signal.SIGINT) is signal.SIG_IGN)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "True"
