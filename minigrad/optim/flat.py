@@ -90,6 +90,13 @@ class Flat:
         array = self.xp.from_host(host, backend.device_of(self.vector))
         self.write(name, self.offsets[i], self.offsets[i + 1], array.ravel(self.orders[i]))
 
+    def copies(self) -> Iterator[tuple[Tensor, Array]]:
+        """Yield each tensor with a copy of its value, where it lives: of all in one pass."""
+        vector = self.vector.copy()
+        for i, tensor in enumerate(self.tensors):
+            moved = tensor.data is not self.views[i]  # since the last step
+            yield tensor, tensor.data.copy() if moved else self.shaped(i, vector)
+
     def saved(self, i: int, clock_names: tuple[str, ...]) -> dict[str, Any]:
         """Return tensor `i`'s clock, by name, and its part of each written state, on the host."""
         entry: dict[str, Any] = dict(zip(("t", *clock_names), self.clocks[i], strict=True))

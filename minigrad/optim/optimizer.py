@@ -292,6 +292,10 @@ class Optimizer:
 
     # State ---------------------------------------------------------------------------------------
 
+    def copies(self) -> dict[int, Array]:
+        """Return copies of the parameters' values where they live, by the id of the Tensor."""
+        return {id(p): x for flats in self._flats for flat in flats for p, x in flat.copies()}
+
     def state_dict(self) -> dict[str, Any]:
         """Return hyperparameters and state, in PyTorch's layout.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from minigrad import backend
+from minigrad.backend import Array
 from minigrad.training.callback import Callback
 
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ class EarlyStopping(Callback):
         if not self.best_epoch or self.errors[-1] < self.errors[self.best_epoch - 1]:
             self.best_epoch = epoch
             if self.restore_best:
-                self._best = loop.model.state_dict()
+                self._best = _weights(loop)
         if self.errors[-1] < self._waited_from[0] - self.min_delta:
             self._waited_from = (self.errors[-1], epoch)
         reason = {"patience": self._patience, "GL": self._loss, "UP": self._increase}
@@ -106,13 +108,15 @@ class EarlyStopping(Callback):
     def on_train_end(self, loop: Loop) -> None:
         """Put the best weights back."""
         if self.restore_best and self._best is not None and self.best_epoch < len(self.errors):
-            loop.model.load_state_dict(self._best)
+            loop.model.load_state_dict(self._best, strict=False)  # what is shared has one name
             history = loop.history
             history.diverged = history.is_far(history.rows[self.best_epoch - 1]["loss"])
             loop.note(f"the weights of epoch {self.best_epoch}, the best, were restored")
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the errors so far and the best weights."""
+        """Return the errors so far and the best weights, which move to host memory for it."""
+        if self._best is not None:
+            self._best = {n: backend.of((x,)).to_host(x) for n, x in self._best.items()}
         return {
             "errors": self.errors,
             "best_epoch": self.best_epoch,
@@ -126,6 +130,17 @@ class EarlyStopping(Callback):
         self.best_epoch = state["best_epoch"]
         self._waited_from = state["waited_from"]
         self._best = state["best"]
+
+
+def _weights(loop: Loop) -> dict[str, Array]:
+    """Return copies of the parameters and buffers by name, where they live.
+
+    Those of the optimizer are copied as its vectors, in one pass and without a wait for the device.
+    """
+    copies: dict[int, Array] = getattr(loop.optimizer, "copies", dict)()
+    model = loop.model
+    named = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    return {n: copies[id(x)] if id(x) in copies else x.data.copy() for n, x in named.items()}
 
 
 def monitored(loop: Loop, name: str | None) -> str:

@@ -268,8 +268,9 @@ class Loop:
     def _judge(self, loss: float) -> None:
         """Say if the loss of the epoch that has just ended is no number, or grows without bound."""
         history, epoch = self.history, self.epoch + 1
-        last = loss if self.loss is None else float(self.loss)
-        before, history.diverged = history.diverged, history.is_far(loss) and history.is_far(last)
+        before, history.diverged = history.diverged, history.is_far(loss)
+        if history.diverged and self.loss is not None:  # if it is not over yet
+            history.diverged = history.is_far(float(self.loss))
         advice = "a smaller learning rate or clipping the gradient may help"
         if not math.isfinite(loss):
             history.diverged = True

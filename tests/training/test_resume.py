@@ -148,8 +148,10 @@ def test_a_finished_run_can_be_made_longer(tmp_path):
     assert untimed(first.rows) == untimed(second.rows)
     settings = [training.Run(tmp_path / run).read_config()["fit"] for run in ("whole", "parts")]
     assert settings[0] == settings[1]
-    _, again = fit(tmp_path / "parts", epochs=3, resume=True)
-    assert again.notes == ["nothing was left to train: the run has 4 epochs, and asked for are 3"]
+    _, again = fit(tmp_path / "parts", epochs=4, resume=True)
+    assert again.notes == ["nothing was left to train: the run has 4 epochs, and asked for are 4"]
+    with pytest.raises(training.CheckpointError, match="has 4 epochs, and 3 are asked for in all"):
+        fit(tmp_path / "parts", epochs=3, resume=True)
     assert training.Run(tmp_path / "parts").read_config()["fit"] == settings[0]
 
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minigrad import nn, optim
-from minigrad.training import EarlyStopping, Loop, StopOnCostChange
+import minigrad as mg
+from minigrad import datasets, nn, optim
+from minigrad.training import Callback, EarlyStopping, Loop, StopOnCostChange, fit
 
 
 def loop_of():
@@ -98,7 +99,7 @@ def test_the_best_weights_come_back():
     stopping = EarlyStopping(patience=2)
     for epoch, error in enumerate([3, 1, 2, 2], 1):
         loop.model.weight.data[...] = epoch
-        loop.history.rows.append({"epoch": epoch, "test_loss": error})
+        loop.history.rows.append({"epoch": epoch, "loss": error, "test_loss": error})
         stopping.on_epoch_end(loop)
     memory = stopping.state_dict()
     stopping.on_train_end(loop)
@@ -110,6 +111,57 @@ def test_the_best_weights_come_back():
     other.load_state_dict(memory)
     other.on_train_end(loop)
     np.testing.assert_array_equal(loop.model.weight.numpy(), 2)
+
+
+class Tied(nn.Module):
+    """A shared matrix, averages, what is frozen, and what the optimizer does not know."""
+
+    def __init__(self):
+        self.first = nn.Linear(64, 64)
+        self.norm = nn.BatchNorm(64)
+        self.second = nn.Linear(64, 64)
+        self.second.weight = self.first.weight
+        self.last = nn.Linear(64, 10)
+        self.last.bias.requires_grad_(False)
+
+    def forward(self, x):
+        return self.last(self.second(self.norm(self.first(x))))
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+@pytest.mark.parametrize("method", [optim.SGD, optim.LBFGS])
+def test_all_of_the_model_comes_back(resumed, method, tmp_path):
+    states = {}
+
+    class Witness(Callback):
+        order = 1
+
+        def on_epoch_end(self, loop):
+            loop.history.rows[-1]["test_loss"] = [3.0, 2.0, 1.0, 4.0, 4.0][loop.epoch - 1]
+            if loop.epoch == 3:  # elsewhere than in the optimizer's vector
+                loop.model.last.weight.data = loop.model.last.weight.data * 2
+            states[loop.epoch] = loop.model.state_dict()
+
+    def train(epochs, resume):
+        mg.manual_seed(0)
+        model = Tied()
+        of_norm = {id(p) for p in model.norm.parameters()}
+        known = [p for p in model.parameters() if id(p) not in of_norm]
+        optimizer = method(known, lr=1e-3)
+        data = datasets.digits().subset(slice(256))
+        loss_fn = nn.CrossEntropyLoss()
+        options = {"epochs": epochs, "seed": 0, "run": tmp_path / "a", "resume": resume}
+        callbacks = [Witness(), EarlyStopping(patience=5)]
+        fit(model, loss_fn, optimizer, data, callbacks=callbacks, **options)
+        return model
+
+    if resumed:
+        train(3, False)
+    model = train(5, resumed)
+    for name, value in model.state_dict().items():
+        np.testing.assert_array_equal(value, states[3][name])
+    for name in ("first.weight", "last.weight", "norm.running_mean"):
+        assert not np.array_equal(states[5][name], states[3][name])
 
 
 def test_a_column_that_is_not_there():
