@@ -41,6 +41,7 @@ def main() -> None:
             page = Page(chromium, Path("graph.html").resolve())
             page.press("/", "8x64 tanh", "ENTER", "ESCAPE")
             shoot(page, "graph-page.png")
+            shoot(Page(chromium, Path("hessian.html").resolve()), "graph-hessian.png")
 
             x, y = mg.tensor(2.0, requires_grad=True), mg.tensor(3.0, requires_grad=True)
             params = {"x": x, "y": y}

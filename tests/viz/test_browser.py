@@ -10,7 +10,7 @@ from minigrad import fuse, nn, viz
 from minigrad.backend import owner
 from minigrad.primitive import elementwise
 from minigrad.viz.graphs import FACTS
-from minigrad.viz.graphs.collect import nodes_of
+from minigrad.viz.graphs.collect import SWEEPS, nodes_of
 from tests.viz.networks import small, tower
 
 pytestmark = pytest.mark.browser
@@ -351,13 +351,29 @@ def test_three_sweeps_stand_side_by_side_and_are_tied(shown):
     model, loss = small()
     graph = viz.graph(loss, params=model, order=2)
     page = shown(graph)
-    assert {"forward", "gradient", "Hessian-vector product"} <= set(page.texts(".heading"))
+    assert set(SWEEPS) <= set(page.texts(".heading"))
     gradient = next(v for v in graph.vertices if v.sweep == 1 and v.name == "square")
     page.press("/", "square", "ENTER", "ESCAPE")
     assert page.text("#facts h2") == "square"
     page.click(f"#facts [data-go={gradient.of}]")
     assert page.text("#facts h2") == "tanh"
     assert "Its derivative is computed by" in page.text("#facts")
+
+
+def test_depth_and_repeats_are_those_that_were_asked_for(opened, tmp_path):
+    model, x = tower(3)
+    graph = viz.graph(model, x)
+
+    def names(**options):
+        page = opened(viz.html(graph, tmp_path / "a.html", **options))
+        return page.texts(NAMES)
+
+    assert names(depth=0) == ["x", "Sequential", "output"]
+    assert "Residual × 3" in names()
+    assert "1: Sequential" in names(depth=1)
+    all_of_them = names(repeats=False)
+    assert all_of_them.count("tanh") == 3
+    assert names(depth=3, repeats=False).count("norm: LayerNorm(8)") == 3
 
 
 def test_stays_usable_with_3000_operations(shown):

@@ -135,3 +135,15 @@ def test_every_package_in_the_script_has_its_licence():
 def test_the_files_are_part_of_the_package():
     text = (ROOT / "pyproject.toml").read_text()
     assert '"viz/assets/*"' in text
+
+
+def test_a_graph_takes_what_can_still_be_asked_of_it(tmp_path):
+    model, x = tower(3)
+    graph = viz.graph(model, x)
+    path = tmp_path / "a.html"
+    found = read(viz.html(graph, path, title="Two", depth=2, repeats=False).read_text("utf-8"))
+    assert (found["title"], found["depth"], found["repeats"]) == ("Two", 2, False)
+    assert (graph.title, graph.depth, graph.repeats) == ("", None, True)
+    message = r"settled when it was made, so inputs, order, show cannot be given here: give"
+    with pytest.raises(TypeError, match=message):
+        viz.html(graph, path, x, order=1, show="values")

@@ -1,7 +1,8 @@
 """Pictures of computations: collected as data, folded, drawn, and as a page to look around in.
 
 The records are in `data.py`. `trace.py` and `sweep.py` watch the engine forward and back,
-`collect.py` makes the records, `fold.py` folds them, `dot.py` and `page.py` write them down.
+`collect.py` makes the records, `repeats.py` and `fold.py` fold them, `dot.py` and `page.py` write
+them down.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from minigrad.mode import enable_grad
 from minigrad.nn.module import Module, Parameter
 from minigrad.optim import Optimizer
 from minigrad.tensor import Tensor
-from minigrad.viz.graphs.collect import Collector, placed
+from minigrad.viz.graphs.collect import Collector
 from minigrad.viz.graphs.data import Box, Edge, Graph, Saved, Statistics, Step, Vertex
-from minigrad.viz.graphs.fold import with_repeats
+from minigrad.viz.graphs.fold import placed
+from minigrad.viz.graphs.repeats import with_repeats
 from minigrad.viz.graphs.trace import Trace, trace
 from minigrad.viz.graphs.update import tensors, traceable, traced
 
@@ -142,18 +144,27 @@ def _finished(
 def html(what: Any, path: str | Path, *inputs: Any, **options: Any) -> Path:
     """Write the graph as a page to look around in, one file that needs nothing else; return it.
 
-    `what`, `inputs` and `options` are those of `graph`, or `what` is a Graph. The page pans, zooms,
-    folds, searches, shows of an operation its values, gradient, derivative, what it keeps and its
-    line, and steps through the sweep backward with its numbers. Without ``show`` it has them all;
-    of an optimizer's update, which nobody differentiates, no gradients.
+    `what`, `inputs` and `options` are those of `graph`; or `what` is a Graph, and then `options`
+    are ``title``, ``depth`` and ``repeats``. The page pans, zooms, folds, searches, shows of an
+    operation its values, gradient, derivative, what it keeps and its line, and steps through the
+    sweep backward with its numbers. Without ``show`` it has them all; of an optimizer's update,
+    which nobody differentiates, no gradients.
 
-    Raises FileNotFoundError if there is no such folder, otherwise as `graph`.
+    Raises FileNotFoundError if there is no such folder, otherwise as `graph`; TypeError for what
+    cannot be asked of a Graph any more.
     """
     path = Path(path)
     if path.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"a page is saved as .html, not as {path.name!r}")
     if isinstance(what, Graph):
-        return what.save(path)
+        late = [*(["inputs"] if inputs else []), *(options.keys() - {"title", "depth", "repeats"})]
+        if late:
+            raise TypeError(
+                f"what this graph has was settled when it was made, so {', '.join(sorted(late))} "
+                "cannot be given here: give it to viz.graph, or viz.html what computes the graph; "
+                "title, depth and repeats can be given"
+            )
+        return replace(what, **options).save(path)
     update = isinstance(what, Optimizer)
     show = [fact for fact in FACTS if not (update and fact == "gradients")]
     return graph(what, *inputs, **{"show": show, **options}).save(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from minigrad import backend
@@ -16,7 +15,13 @@ from minigrad.viz.graphs.facts import Ledger, flops, statistics
 from minigrad.viz.graphs.rules import described
 from minigrad.viz.graphs.trace import Trace
 
-SWEEPS = ("forward", "gradient", "Hessian-vector product")
+# A product with the Hessian goes backward through the gradient's operations, then the forward ones.
+SWEEPS = (
+    "forward",
+    "gradient",
+    "Hessian-vector product: back through the gradient",
+    "Hessian-vector product: back through the forward pass",
+)
 
 
 class Collector:
@@ -163,7 +168,7 @@ class Collector:
         source = self.keys[id(root.node)]
         number, _ = self.ties.get(root.node.order, (0, None))
         made = self.vertices[source]
-        box = self._sweep_box(number) if self.order else ""
+        box = made.box if number else self._sweep_box(0)
         shape, dtype, name = root.shape, str(root.dtype), root.name or "output"
         self.vertices[key] = Vertex(
             key, "tensor", name, shape, dtype, role="output", device=root.device, box=box,
@@ -258,41 +263,3 @@ def detail(params: dict[str, Any]) -> str:
         text = str(value) if plain else type(value).__name__
         parts.append(f"{key}={text if len(text) <= 24 else text[:23] + '…'}")
     return ", ".join(parts)
-
-
-def placed(graph: Graph) -> Graph:
-    """Return the graph with every leaf in the innermost box that has all that read it.
-
-    What the forward pass reads is in a box of the forward pass, whoever reads it later.
-    """
-    parents = {box.key: box.parent for box in graph.boxes}
-    by_key = {v.key: v for v in graph.vertices}
-    first: dict[str, int] = {}
-    for edge in graph.edges:
-        number = by_key[edge.target].sweep
-        first[edge.source] = min(number, first.get(edge.source, number))
-    readers: dict[str, list[str]] = {}
-    for edge in graph.edges:
-        if by_key[edge.target].sweep == first[edge.source]:
-            readers.setdefault(edge.source, []).append(by_key[edge.target].box)
-
-    def path(box: str) -> list[str]:
-        found = []
-        while box:
-            found.append(box)
-            box = parents[box]
-        return found[::-1]
-
-    sweeps = [box.key for box in graph.boxes if box.kind == "sweep"]
-    placed = []
-    for v in graph.vertices:
-        if v.role == "input" and sweeps:
-            v = replace(v, box=sweeps[0])
-        elif v.kind != "operation" and v.key in readers and v.role not in ("input", "output"):
-            common = path(readers[v.key][0])
-            for box in readers[v.key][1:]:
-                other = path(box)
-                common = [a for a, b in zip(common, other, strict=False) if a == b]
-            v = replace(v, box=common[-1] if common else "", sweep=first[v.key])
-        placed.append(v)
-    return replace(graph, vertices=tuple(placed))

@@ -75,7 +75,8 @@ class Vertex:
     saved: tuple[Saved, ...] = ()
     value: Statistics | None = None
     gradient: Statistics | None = None
-    sweep: int = 0  # 0 forward, 1 in the gradient, 2 in the product with the Hessian
+    sweep: int = 0  # 0 forward, 1 gradient; of the product with the Hessian 2 back through the
+    # gradient, 3 back through the forward pass
     of: str = ""  # the key of the operation that this one is part of differentiating
 
     @property

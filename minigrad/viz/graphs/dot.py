@@ -22,7 +22,7 @@ _STYLE = {
     "second": 'shape=box style="rounded,filled" fillcolor="#c9a9dc" color="#6d2f86"',
     "module": 'shape=box3d style="filled" fillcolor="#b5e6d0" color="#00694f"',
 }
-_SWEEPS = ("operation", "gradient", "second")
+_SWEEPS = ("operation", "gradient", "second", "second")
 _BOXES = {
     "sweep": 'style="rounded,filled" color="#cccccc" fillcolor="#fafafa"',
     "repeat": 'style="rounded,bold" color="#00785a"',
@@ -30,6 +30,8 @@ _BOXES = {
     "part": 'style="rounded,dashed" color="#999999"',
 }
 _BOX = 'style="rounded" color="#aaaaaa"'
+_KEPT, _KEPT_LEAF = "#0072b2", "#b06f00"  # of lines from one sweep to another
+LINES = 24  # of them that are drawn; more would be a tangle
 # A scale of one hue from light to dark, on which dark text stays legible.
 _HEAT = ("#fff7ea", "#fee8c4", "#fdd49e", "#fdbb84", "#fc9a68", "#f0805a")
 _HEAD = """digraph {
@@ -47,6 +49,12 @@ def write(graph: Graph) -> str:
 
 
 class _Writer:
+    """Writes one graph.
+
+    Few edges from one sweep to another are lines. More would be a tangle: then an operation has a
+    number, in `numbers`, and what goes from it to another sweep is a note beside what reads it.
+    """
+
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.view = View(graph, graph.depth, graph.repeats)
@@ -54,11 +62,30 @@ class _Writer:
         self.vertices = {v.key: v for v in graph.vertices}
         norms = [v.gradient.norm for v in graph.vertices if v.gradient and v.gradient.norm > 0]
         self.range = (min(norms), max(norms)) if norms else (1.0, 1.0)
+        shown = self.view.shown
+        # What reads from an earlier sweep → what it reads there, each once.
+        self.read: dict[str, dict[str, Edge]] = {}
+        for e in graph.edges:
+            if self._crosses(e) and shown[e.source] != shown[e.target]:
+                self.read.setdefault(shown[e.target], {}).setdefault(shown[e.source], e)
+        ties = {(shown[v.of], shown[v.key]) for v in graph.vertices if v.of}
+        self.numbers: dict[str, int] = {}
+        if sum(map(len, self.read.values())) + len(ties) > LINES:
+            wanted = {a for a, _ in ties}.union(*self.read.values())
+            for key in shown.values():
+                plain = key in self.vertices and self.vertices[key].kind != "operation"
+                if key in wanted and not plain:
+                    self.numbers.setdefault(key, len(self.numbers) + 1)
+
+    def _crosses(self, e: Edge) -> bool:
+        return self.vertices[e.target].sweep > self.vertices[e.source].sweep
 
     def text(self) -> str:
         """Return the whole text."""
         caption = self.graph.caption()
         title = f"{_escape(self.graph.title)}<BR/>" if self.graph.title else ""
+        if self.numbers:
+            caption += "<BR/>dashed: what another pass has computed, and its operation's number"
         lines = [_HEAD, f"  label=<{title}{caption}>\n"]
         lines += self._contents("", "  ")
         lines += self._edges()
@@ -78,6 +105,7 @@ class _Writer:
             else:
                 box, line = self.view.parents[key], self._folded(self.view.boxes[key])
             inside.setdefault(box, []).append(line)
+            inside[box] += self._notes(key)
             while box:  # a cluster stands where its first vertex does
                 parent = self.view.parents[box]
                 if box in inside.setdefault(parent, []):
@@ -116,8 +144,11 @@ class _Writer:
 
     def _label(self, v: Vertex) -> str:
         """Return a vertex's label in Graphviz's subset of HTML: its name, the rest in small."""
-        name = _escape(_short(v.name, 60))
+        name = _escape(_short(v.name, 60)) + self._number(v.key)
         small = [v.detail] if v.detail else []
+        if self.numbers and v.of and self.view.shown[v.of] != v.key:
+            note = self._reference(self.view.shown[v.of])
+            small.append(f"for {note}")
         device = v.device if "device" in self.show else ""
         parts = (
             shape(v.shape) if "shape" in self.show and v.dtype else "",
@@ -152,7 +183,8 @@ class _Writer:
             small.append(f"keeps {size(totals.kept)}")
         if "flops" in self.show:
             small.append(f"{amount(totals.flops)} flops")
-        text = "<BR/>".join([f"<B>{_box_name(box)}</B>", *(_small(_escape(x)) for x in small)])
+        name = _box_name(box) + self._number(box.key)
+        text = "<BR/>".join([f"<B>{name}</B>", *(_small(_escape(x)) for x in small)])
         return f"{box.key} [{_STYLE['module']} label=<{text}>]"
 
     def _box(self, box: Box) -> str:
@@ -174,21 +206,50 @@ class _Writer:
                 continue
             if source != target:
                 drawn.add((source, target))
-                yield self._edge(e, source, target)
+                if not (self.numbers and self._crosses(e)):
+                    yield self._edge(e, source, target)
         for v in self.graph.vertices:
             a, b = self.view.shown.get(v.of, ""), self.view.shown[v.key]
-            if v.of and v.sweep == 1 and a != b and (b, a) not in drawn:  # more is a tangle
+            one = v.sweep == 1 and a != b and (b, a) not in drawn
+            if v.of and one and not self.numbers:
                 drawn.add((b, a))
                 yield f'  {a} -> {b} [constraint=false dir=none style=dotted color="#999999"]\n'
+
+    def _number(self, key: str) -> str:
+        return f" ({self.numbers[key]})" if key in self.numbers else ""
+
+    def _reference(self, key: str) -> str:
+        """Return what an operation, a leaf or a folded box is called where it does not stand."""
+        box = self.view.boxes.get(key)
+        name = _box_name(box) if box else _escape(_short(self.vertices[key].name, 60))
+        return name + self._number(key)
+
+    def _notes(self, key: str) -> list[str]:
+        """Return notes of what an item reads from an earlier sweep, and the edges from them."""
+        found = []
+        for i, (source, e) in enumerate(self.read.get(key, {}).items() if self.numbers else ()):
+            made = self.vertices[e.source].kind == "operation"
+            color = _KEPT if made else _KEPT_LEAF
+            found.append(
+                f'{key}_{i} [shape=box style="rounded,dashed" color="{color}" height=0.25 '
+                f'margin="0.08,0.03" label=<{_small(self._reference(source))}>]'
+            )
+            ends = f"{key} -> {key}_{i} [dir=back " if self._upwards(e) else f"{key}_{i} -> {key} ["
+            found.append(f'{ends}style=dashed color="{color}"]')
+        return found
+
+    def _upwards(self, e: Edge) -> bool:
+        """Say whether an edge is drawn upwards: a way back is, beside the way there."""
+        return self.vertices[e.target].sweep in (1, 3)
 
     def _edge(self, e: Edge, source: str, target: str) -> str:
         a, b = self.vertices[e.source], self.vertices[e.target]
         if b.sweep > a.sweep:  # what the forward pass has kept for this
-            color = "#0072b2" if a.kind == "operation" else "#b06f00"
+            color = _KEPT if a.kind == "operation" else _KEPT_LEAF
             return f'  {source} -> {target} [constraint=false style=dashed color="{color}"]\n'
         # A chain of operations is drawn straight, what feeds it beside it.
         weight = "weight=9" if a.kind == "operation" else "weight=1"
-        if b.sweep == 1:  # the way back is drawn upwards, beside the way there
+        if self._upwards(e):
             return f"  {target} -> {source} [dir=back {weight}]\n"
         return f"  {source} -> {target} [{weight}]\n"
 

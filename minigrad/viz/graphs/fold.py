@@ -1,190 +1,13 @@
-"""Folding: blocks of the same structure under one box, long stretches in parts, and what is shown.
+"""Folding: what of a graph is drawn. Deep modules are folded, of blocks that repeat one is shown.
 
-Two blocks are the same if their operations, one by one, have the same names, shapes, dtypes and
-keywords, read from the same places (their own, or the block before), and are in the same modules.
+How blocks that repeat are found is in `repeats.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
-from minigrad.viz.graphs.data import Box, Edge, Graph, Vertex
-
-LONGEST = 8  # modules and operations in a block that repeats
-FEWEST = 6  # operations that folding must hide
-LARGEST = 120  # items in a box before it is cut into parts
-
-
-class _Tree:
-    """The boxes of a graph with their operations, in the order of the computation."""
-
-    def __init__(self, graph: Graph) -> None:
-        self.boxes = {box.key: box for box in graph.boxes}
-        self.vertices = {v.key: v for v in graph.vertices}
-        self.inputs: dict[str, list[tuple[int, str]]] = {v.key: [] for v in graph.vertices}
-        for edge in graph.edges:
-            self.inputs[edge.target].append((edge.slot, edge.source))
-        self.home = {v.key: v.box for v in graph.vertices}
-        self.order = [v.key for v in graph.vertices if v.kind == "operation"]
-        self.children: dict[str, list[str]] = {}  # a box → the boxes and operations in it
-        self.inside: dict[str, list[str]] = {}  # a box or operation → its operations
-        self.position = {key: i for i, key in enumerate(self.order)}
-        known: set[tuple[str, str]] = set()
-        for key in self.order:
-            self.inside[key] = [key]
-            item, box = key, self.home[key]
-            while True:
-                if (box, item) not in known:
-                    known.add((box, item))
-                    self.children.setdefault(box, []).append(item)
-                if not box:
-                    break
-                self.inside.setdefault(box, []).append(key)
-                item, box = box, self.boxes[box].parent
-
-    def operations(self, items: list[str]) -> list[str]:
-        """Return the operations of some items, in the order of the computation."""
-        keys = [key for item in items for key in self.inside[item]]
-        return sorted(keys, key=self.position.__getitem__)
-
-    def places(self, key: str, within: str) -> tuple[tuple[str, str], ...]:
-        """Return the boxes of an operation inside another box, as kinds with descriptions."""
-        found = []
-        box = self.home[key]
-        while box and box != within:
-            found.append((self.boxes[box].kind, self.boxes[box].detail))
-            box = self.boxes[box].parent
-        return tuple(found)
-
-    def alike(self, a: list[str], b: list[str], before: list[str] | None, within: str) -> bool:
-        """Say whether two blocks, one right after the other, are the same; `before` is before a."""
-        if len(a) != len(b):
-            return False
-        where_a = {key: i for i, key in enumerate(a)}
-        where_b = {key: i for i, key in enumerate(b)}
-        where_before = {key: i for i, key in enumerate(before or [])}
-        for x, y in zip(a, b, strict=True):
-            if self._looks(x, within) != self._looks(y, within):
-                return False
-            if len(self.inputs[x]) != len(self.inputs[y]):
-                return False
-            for (slot, s), (other, t) in zip(self.inputs[x], self.inputs[y], strict=True):
-                if slot != other:
-                    return False
-                if s in where_a or t in where_b:
-                    if where_a.get(s) != where_b.get(t):
-                        return False
-                elif t in where_a:
-                    if before is not None and where_before.get(s) != where_a[t]:
-                        return False
-                elif s != t and not self._leaves_alike(s, t):
-                    return False
-        return True
-
-    def _looks(self, key: str, within: str) -> tuple[object, ...]:
-        v = self.vertices[key]
-        return v.name, v.shape, v.dtype, v.detail, v.sweep, self.places(key, within)
-
-    def _leaves_alike(self, s: str, t: str) -> bool:
-        a, b = self.vertices[s], self.vertices[t]
-        same = (a.kind, a.shape, a.dtype, a.role) == (b.kind, b.shape, b.dtype, b.role)
-        return same and a.kind != "operation" and a.role != "output"
-
-
-def with_repeats(graph: Graph) -> Graph:
-    """Return the graph with boxes around blocks that repeat and around stretches of long ones."""
-    tree = _Tree(graph)
-    new: list[Box] = []
-    moved: dict[str, str] = {}  # an item → the new box that it is in
-    stack = [""]
-    while stack:
-        scope = stack.pop()
-        items = tree.children.get(scope, [])
-        stack += [item for item in items if item in tree.boxes]
-        top: list[str] = []
-        for run, period in _runs(tree, items, scope):
-            if period == 0:
-                top += run
-                continue
-            blocks = [run[i : i + period] for i in range(0, len(run), period)]
-            key = f"r{len(new)}"
-            new.append(Box(key, _title(tree, blocks[0]), "repeat", "", scope, len(blocks)))
-            top.append(key)
-            for i, block in enumerate(blocks):
-                if len(block) == 1 and block[0] in tree.boxes:
-                    moved[block[0]] = key
-                    continue
-                inner = f"r{len(new)}"
-                new.append(Box(inner, f"{i + 1} of {len(blocks)}", "block", "", key))
-                moved.update((item, inner) for item in block)
-        fixed = {box.key: i for i, box in enumerate(new)}
-        for i, part in enumerate(_parts(top)):
-            key = f"r{len(new)}"
-            new.append(Box(key, f"part {i + 1}", "part", "", scope))
-            for item in part:
-                if item in fixed:
-                    new[fixed[item]] = replace(new[fixed[item]], parent=key)
-                else:
-                    moved[item] = key
-    boxes = [replace(b, parent=moved.get(b.key, b.parent)) for b in graph.boxes]
-    vertices = [replace(v, box=moved[v.key]) if v.key in moved else v for v in graph.vertices]
-    return replace(graph, vertices=tuple(vertices), boxes=(*boxes, *new))
-
-
-def _runs(tree: _Tree, items: list[str], scope: str) -> Iterator[tuple[list[str], int]]:
-    """Cut the items into runs of blocks with their period, and single items with period 0."""
-    i = 0
-    while i < len(items):
-        best = (0, 0)
-        for period in range(1, min(LONGEST, (len(items) - i) // 2) + 1):
-            count = _repetitions(tree, items, i, period, scope)
-            block = tree.operations(items[i : i + period])
-            hidden = len(block) * (count - 1)
-            worth = hidden >= FEWEST or (count > 2 and len(block) > 1)
-            if count > 1 and worth and count * period > best[0]:
-                best = (count * period, period)
-        if best[1]:
-            yield items[i : i + best[0]], best[1]
-            i += best[0]
-        else:
-            yield [items[i]], 0
-            i += 1
-
-
-def _repetitions(tree: _Tree, items: list[str], i: int, period: int, scope: str) -> int:
-    """Return how often the block of `period` items at `i` stands there, one after the other."""
-    before, a = None, tree.operations(items[i : i + period])
-    count = 1
-    while i + (count + 1) * period <= len(items):
-        start = i + count * period
-        chunk = items[start : start + period]
-        if [len(tree.inside[x]) for x in chunk] != [
-            len(tree.inside[x]) for x in items[i : i + period]
-        ]:
-            break
-        b = tree.operations(chunk)
-        if not tree.alike(a, b, before, scope):
-            break
-        before, a = a, b
-        count += 1
-    return count
-
-
-def _title(tree: _Tree, block: list[str]) -> str:
-    """Return the name of a block that repeats: its module's class, or what it consists of."""
-    names = [
-        tree.boxes[item].kind if item in tree.boxes else tree.vertices[item].name for item in block
-    ]
-    return ", ".join(names) if len(names) <= 3 else f"{names[0]} … {names[-1]}"
-
-
-def _parts(items: list[str]) -> list[list[str]]:
-    """Return the stretches of a long list of items, about as many as each has items; else none."""
-    if len(items) <= LARGEST:
-        return []
-    width = round(len(items) ** 0.5)
-    return [items[i : i + width] for i in range(0, len(items), width)]
+from minigrad.viz.graphs.data import Edge, Graph, Vertex
 
 
 class View:
@@ -267,23 +90,127 @@ def members(graph: Graph) -> dict[str, list[Vertex]]:
 def _twins(graph: Graph, inside: dict[str, list[Vertex]]) -> dict[str, str]:
     """Return for each vertex in a later block of a repeat its like in the first block.
 
-    Blocks of the same structure have their vertices in the same order: a leaf comes before the
-    first operation that reads it.
+    Blocks of the same structure have their operations in the same order. A leaf that only one block
+    reads is the like of what stands in its place in the first block, wherever that is; so is an
+    output that is in its block.
     """
-    blocks: dict[str, list[list[Vertex]]] = {}
-    for box in graph.boxes:
-        blocks.setdefault(box.parent, []).append(inside[box.key])
+    sources = _sources(graph)
+    kinds = {v.key: v.kind for v in graph.vertices}
+    outputs = _outputs(graph)
     twins: dict[str, str] = {}
-    for box in graph.boxes:
-        if box.kind == "repeat":
-            first, *later = sorted(blocks[box.key], key=lambda block: int(block[0].key[1:]))
-            for block in later:
-                if len(block) == len(first):
-                    twins.update((b.key, a.key) for a, b in zip(first, block, strict=True))
+    for repeat, blocks in _repeats(graph, inside).items():
+        own = {v.key for v in inside[repeat]}
+        for block in blocks[1:]:
+            for a, b in zip(blocks[0], block, strict=True):
+                twins[b] = a
+                if outputs.get(b, a) in own and a in outputs:
+                    twins[outputs[b]] = outputs[a]
+                for slot, leaf in sources[b].items():
+                    like = sources[a].get(slot, leaf)
+                    if leaf in own and "operation" not in (kinds[leaf], kinds[like]):
+                        twins[leaf] = like
     return {key: _last(twins, key) for key in twins}
 
 
+def _repeats(graph: Graph, inside: dict[str, list[Vertex]]) -> dict[str, list[list[str]]]:
+    """Return the operations of every repeat's blocks, in the order of the computation."""
+    blocks: dict[str, list[list[str]]] = {b.key: [] for b in graph.boxes if b.kind == "repeat"}
+    for box in graph.boxes:
+        if box.parent in blocks:
+            operations = [v.key for v in inside[box.key] if v.kind == "operation"]
+            blocks[box.parent].append(operations)
+    for found in blocks.values():
+        found.sort(key=lambda operations: int(operations[0][1:]))
+    return blocks
+
+
 def _last(twins: dict[str, str], key: str) -> str:
-    while key in twins:
+    while twins.get(key, key) != key:
         key = twins[key]
     return key
+
+
+def _sources(graph: Graph) -> dict[str, dict[int, str]]:
+    """Return what every vertex reads, by slot."""
+    sources: dict[str, dict[int, str]] = {v.key: {} for v in graph.vertices}
+    for edge in graph.edges:
+        sources[edge.target][edge.slot] = edge.source
+    return sources
+
+
+def _outputs(graph: Graph) -> dict[str, str]:
+    """Return the outputs by the operations that make them."""
+    outputs = {v.key for v in graph.vertices if v.role == "output"}
+    return {edge.source: edge.target for edge in graph.edges if edge.target in outputs}
+
+
+def placed(graph: Graph) -> Graph:
+    """Return the graph with every leaf in the innermost box that has all that read it.
+
+    What the forward pass reads is in a box of the forward pass, whoever reads it later. What a loop
+    begins with is not in its first round: in the others, the round before stands in its place. An
+    output that every round has is in it.
+    """
+    boxes = {box.key: box for box in graph.boxes}
+    by_key = {v.key: v for v in graph.vertices}
+    begins, each_round = _begins(graph), _each_round(graph)
+    first: dict[str, int] = {}
+    for edge in graph.edges:
+        number = by_key[edge.target].sweep
+        first[edge.source] = min(number, first.get(edge.source, number))
+    readers: dict[str, list[str]] = {}
+    for edge in graph.edges:
+        if by_key[edge.target].sweep == first[edge.source]:
+            box = begins.get((edge.source, edge.target), by_key[edge.target].box)
+            readers.setdefault(edge.source, []).append(box)
+
+    def path(box: str) -> list[str]:
+        found = []
+        while box:
+            found.append(box)
+            box = boxes[box].parent
+        return found[::-1]
+
+    sweeps = [box.key for box in graph.boxes if box.kind == "sweep"]
+    placed = []
+    for v in graph.vertices:
+        if v.role == "input" and sweeps:
+            v = replace(v, box=sweeps[0])
+        elif v.key in each_round:
+            v = replace(v, box=each_round[v.key])
+        elif v.kind != "operation" and v.key in readers and v.role not in ("input", "output"):
+            common = path(readers[v.key][0])
+            for box in readers[v.key][1:]:
+                other = path(box)
+                common = [a for a, b in zip(common, other, strict=False) if a == b]
+            v = replace(v, box=common[-1] if common else "", sweep=first[v.key])
+        placed.append(v)
+    return replace(graph, vertices=tuple(placed))
+
+
+def _begins(graph: Graph) -> dict[tuple[str, str], str]:
+    """Return the leaves that a loop begins with: leaf and reader → the box around the loop."""
+    sources = _sources(graph)
+    kinds = {v.key: v.kind for v in graph.vertices}
+    around = {box.key: box.parent for box in graph.boxes}
+    found: dict[tuple[str, str], str] = {}
+    for repeat, (first, second, *_) in _repeats(graph, members(graph)).items():
+        for reader, later in zip(first, second, strict=True):
+            for slot, source in sources[later].items():
+                leaf = sources[reader].get(slot, source)
+                if kinds[source] == "operation" and kinds[leaf] != "operation":
+                    found.setdefault((leaf, reader), around[repeat])
+    return found
+
+
+def _each_round(graph: Graph) -> dict[str, str]:
+    """Return the outputs that every block of a repeat has at the same place, with their boxes."""
+    homes = {v.key: v.box for v in graph.vertices}
+    outputs = _outputs(graph)
+    return {
+        outputs[key]: homes[key]
+        for blocks in _repeats(graph, members(graph)).values()
+        for place in zip(*blocks, strict=True)
+        if all(key in outputs for key in place)
+        for key in place
+    }

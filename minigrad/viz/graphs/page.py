@@ -105,6 +105,8 @@ def data(graph: Graph) -> dict[str, Any]:
     return {
         "title": graph.title,
         "caption": graph.caption(),
+        "depth": graph.depth,
+        "repeats": graph.repeats,
         "totals": _plain(totals, small),
         "vertices": [_plain(v, small) for v in graph.vertices],
         "edges": [[e.source, e.target, e.slot] for e in graph.edges],

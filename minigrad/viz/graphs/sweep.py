@@ -88,7 +88,7 @@ def differentiate(roots: Sequence[Tensor], leaves: dict[int, str], order: int) -
 
     `leaves` has the names of all leaves by identity. The sweep begins with a seed of ones that
     requires a gradient, so that every operation of the sweep is recorded, also those that depend
-    on no parameter. v is a vector of ones.
+    on no parameter. The second begins at the gradients with v, ones too, which makes H v.
     """
     found = Differentiated([], {}, {}, {}, [])
     current: list[Any] = [1, None]
@@ -99,43 +99,37 @@ def differentiate(roots: Sequence[Tensor], leaves: dict[int, str], order: int) -
 
     def lift(node: Node, g: Any) -> list[Any]:
         current[1] = node.order
+        if current[0] > 1:  # newest first: all of the gradient's operations, then the forward ones
+            current[0] = 2 if node.order in found.ties else 3
         return autograd._tensors(node, g)
 
-    def sweep(from_: Sequence[Tensor], wanted: list[Tensor] | None) -> dict[int, Any]:
+    def sweep(from_: Sequence[Tensor], names: list[str], wanted: set[int] | None) -> dict[int, Any]:
         gradients: dict[int, Any] = {}
-        starts = [root for root in from_ if root.node is not None]
-        for i, root in enumerate(starts):
+        for root, name in zip(from_, names, strict=True):
             seed = Tensor.of(backend.of((root.data,)).ones(root.shape, root.dtype))
             seed.requires_grad = True
-            seed.name = "seed" if len(starts) == 1 else f"seed {i}"
-            found.names[id(seed)] = seed.name
+            seed.name = found.names[id(seed)] = name
             found.keep.append(seed)
             autograd._add(gradients, root.node, seed)
-        nodes, _ = autograd._reach(starts)
-        targets = None if wanted is None else {id(x) for x in wanted}
-        useful = None if targets is None else autograd._useful(nodes, targets)
-        autograd._run(nodes, gradients, targets, useful, True, lift)
+        nodes, _ = autograd._reach(from_)
+        useful = None if wanted is None else autograd._useful(nodes, wanted)
+        autograd._run(nodes, gradients, wanted, useful, True, lift)
         return gradients
 
     with enable_grad(), _watching(note):
         tensors = [x for x in autograd._reach(list(roots))[1] if id(x) in leaves]
-        gradients = sweep(roots, None)
+        starts = [root for root in roots if root.node is not None]
+        seeds = ["seed"] if len(starts) == 1 else [f"seed {i}" for i in range(len(starts))]
+        gradients = sweep(starts, seeds, None)
         results = [(x, gradients[id(x)]) for x in tensors if id(x) in gradients]
         for x, g in results:
             g.name = f"gradient of {leaves[id(x)]}"
         found.roots = [g for _, g in results]
         if order == 2:
-            current[:] = [1, None]
-            total: Any = 0
-            for x, g in results:
-                if g.node is not None:
-                    v = Tensor.of(backend.of((g.data,)).ones(g.shape, g.dtype))
-                    v.name = f"v of {leaves[id(x)]}"
-                    found.keep.append(v)
-                    total = (g * v).sum() + total
-            current[0] = 2
-            second = sweep([total], tensors)
-            found.keep.append(total)
+            current[:] = [2, None]
+            made = [(x, g) for x, g in results if g.node is not None]
+            vectors = [f"v of {leaves[id(x)]}" for x, _ in made]
+            second = sweep([g for _, g in made], vectors, {id(x) for x in tensors})
             products = [(x, second[id(x)]) for x in tensors if id(x) in second]
             for x, product in products:
                 product.name = f"H v of {leaves[id(x)]}"

@@ -37,9 +37,18 @@ export function around(key) {
 
 export const open = new Set(); // the boxes that are unfolded
 
-// Unfold boxes from the outside in, as long as no more than `most` items are seen.
+// How many modules and parts a box is deep; sweeps and repeats do not count.
+function depth(key) {
+  const boxes = [...around(key), key].map((box) => items.get(box).kind);
+  return boxes.filter((kind) => !["sweep", "repeat", "block"].includes(kind)).length;
+}
+
+// Unfold boxes from the outside in, as long as no more than `most` items are seen: repeats only if
+// all blocks are wanted, and modules as deep as is wanted.
 export function unfoldSome(most) {
   open.clear();
+  const wanted = graph.depth === null ? Infinity : graph.depth;
+  const folded = (key, kind) => kind === "part" || (kind === "repeat" && graph.repeats) || depth(key) > wanted;
   let queue = children.get("").filter((key) => items.get(key).isBox);
   let seen = children.get("").length;
   while (queue.length) {
@@ -47,7 +56,7 @@ export function unfoldSome(most) {
     for (const key of queue) {
       const inside = children.get(key);
       const kind = items.get(key).kind;
-      if (seen + inside.length > most || kind === "repeat" || kind === "part") continue;
+      if (seen + inside.length > most || folded(key, kind)) continue;
       seen += inside.length - 1;
       open.add(key);
       next.push(...inside.filter((x) => items.get(x).isBox));
@@ -111,7 +120,7 @@ export function title(item) {
 
 export function kind(item) {
   if (item.isBox) return "module";
-  if (item.kind === "operation") return ["operation", "gradient", "second"][item.sweep];
+  if (item.kind === "operation") return ["operation", "gradient", "second", "second"][item.sweep];
   return item.kind;
 }
 

@@ -1,7 +1,7 @@
 // Where everything stands. Every open box is laid out by itself, the innermost first, by dagre; then
 // it is one rectangle in the box around it. So no layout is ever larger than what is in one box.
 import { Graph, layout as dagre } from "@dagrejs/dagre";
-import { around, children, graph, items, open, parentOf, short, shown, size as type, sums, title } from "./data.js";
+import { around, children, graph, items, open, short, shown, size as type, sums, title } from "./data.js";
 
 const canvas = document.createElement("canvas").getContext("2d");
 const FONT = "system-ui, sans-serif";
@@ -65,7 +65,7 @@ export function layout() {
   for (const edge of graph.edges) {
     const a = items.get(edge[0]), b = items.get(edge[1]);
     const kept = b.sweep > a.sweep && b.kind === "operation";
-    add(edge[0], edge[1], edge, { loose: kept, kept, back: b.sweep === 1 && !kept });
+    add(edge[0], edge[1], edge, { loose: kept, kept, back: b.sweep % 2 === 1 && !kept });
   }
   for (const v of graph.vertices) if (v.of) add(v.of, v.key, null, { loose: true, tie: true });
 
@@ -128,7 +128,7 @@ function beside(scope, content, pairs, sizes) {
 // The content of one box in layers. Ports are drawn to the upper or lower edge.
 function stacked(scope, content, pairs, sizes) {
   const g = new Graph();
-  const up = insideGradient(scope); // the way back goes upwards, beside the way there
+  const up = upwards(scope);
   g.setGraph({ rankdir: "TB", nodesep: 22, ranksep: 30, ranker: content.length > 150 ? "longest-path" : "network-simplex" });
   g.setDefaultEdgeLabel(() => ({}));
   for (const key of content) g.setNode(key, { ...sizes.get(key) });
@@ -171,11 +171,9 @@ function stacked(scope, content, pairs, sizes) {
   return { at, bends, width: box.right - box.left + 2 * PAD, height: box.bottom - box.top + 2 * PAD };
 }
 
-function insideGradient(scope) {
-  for (let box = scope; box; box = parentOf(box)) {
-    if (items.get(box).kind === "sweep") return items.get(box).name === "gradient";
-  }
-  return false;
+// Whether what is in a box is drawn upwards: a way back is, beside the way there.
+function upwards(scope) {
+  return scope !== "" && graph.vertices[items.get(scope).first].sweep % 2 === 1;
 }
 
 function route(from, to, middle, loose) {

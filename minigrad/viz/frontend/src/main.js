@@ -178,7 +178,7 @@ byId("theme").addEventListener("click", () => {
 if (!graph.steps.length) byId("colors").querySelector("[value=gradient]").remove();
 if (!graph.vertices.some((v) => v.value)) byId("colors").querySelector("[value=value]").remove();
 
-unfoldSome(70);
+unfoldSome(graph.depth === null && graph.repeats ? 70 : 600);
 outline.keys(act);
 search.begin(act);
 steps.begin(hooks);
