@@ -128,7 +128,7 @@ class Race(Picture):
         """Write the race as an animation, GIF or MP4 by the path's suffix, and return the path.
 
         Its clock is what was spent, from 0 to the longest run's costs in equal parts. GIF needs
-        nothing but Matplotlib; MP4 needs the program ffmpeg.
+        nothing but Matplotlib; MP4 needs ffmpeg, the program or the wheel imageio-ffmpeg.
 
         Raises ValueError for another suffix or for `frames` or `fps` below 1, FileNotFoundError if
         there is no such folder, RenderError without Matplotlib or ffmpeg.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bisect
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -173,17 +174,40 @@ def _freeze(paper: Any, moving: list[Any]) -> None:
     paper.figimage(image, zorder=-10)
 
 
+def ffmpeg() -> str:
+    """Return the path of ffmpeg: Matplotlib's setting, else the wheel's; or raise RenderError."""
+    from matplotlib import rcParams
+
+    found = shutil.which(rcParams["animation.ffmpeg_path"])
+    if found is None:
+        try:
+            from imageio_ffmpeg import get_ffmpeg_exe
+
+            found = get_ffmpeg_exe()
+        except (ImportError, RuntimeError):  # no wheel, or none for this machine
+            raise RenderError(
+                "an MP4 needs the program ffmpeg: pip install imageio-ffmpeg (or apt install "
+                "ffmpeg, brew install ffmpeg); a GIF needs nothing: race.animate('race.gif')"
+            ) from None
+    return str(found)
+
+
 def _writer(format: str, fps: int, colors: list[str]) -> Any:
     """Return Matplotlib's writer of a format, or raise RenderError; `colors` must not be lost."""
     from matplotlib.animation import FFMpegWriter, PillowWriter
 
-    if format == "mp4" and not FFMpegWriter.isAvailable():
-        raise RenderError(
-            "an MP4 needs the program ffmpeg on the path (apt install ffmpeg, brew install "
-            "ffmpeg); a GIF needs nothing: race.animate('race.gif')"
-        )
     if format == "mp4":
-        return FFMpegWriter(fps=fps)
+        program = ffmpeg()
+
+        class Film(FFMpegWriter):
+            """Frames that go to the program that was found."""
+
+            @classmethod
+            def bin_path(cls) -> str:
+                """Return the path of the program."""
+                return program
+
+        return Film(fps=fps)
 
     class OnePalette(PillowWriter):
         """Frames of the same colors, so that a GIF has to store only what moves."""

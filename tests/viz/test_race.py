@@ -14,7 +14,7 @@ from PIL import Image
 
 import minigrad as mg
 from minigrad import optim, viz
-from minigrad.viz.race_figure import draw
+from minigrad.viz.race_figure import draw, ffmpeg
 
 BOWL = viz.Surface(
     name="bowl",
@@ -266,16 +266,43 @@ def test_the_animation_has_its_frames_and_goes_on_to_the_end(tmp_path):
         assert (np.abs(frames[-1] - color).max(axis=2) < 8).any()
 
 
-@pytest.mark.skipif(not FFMpegWriter.isAvailable(), reason="ffmpeg is not on the path")
-def test_an_mp4_is_written_by_ffmpeg(tmp_path):
-    path = RACE.animate(tmp_path / "race.mp4", frames=3)
-    assert path.read_bytes()[4:8] == b"ftyp"
+def decoded(path):
+    """Return the frames of a film as ffmpeg reads them, or skip the test where there is none."""
+    try:
+        program = ffmpeg()
+    except viz.RenderError as error:
+        pytest.skip(str(error))
+    command = [program, "-loglevel", "error", "-i", path, "-f", "image2pipe", "-c:v", "ppm", "-"]
+    images = subprocess.run(command, capture_output=True, check=True).stdout
+    width, height = map(int, images.split(b"\n", 2)[1].split())
+    head = len(b"P6\n%d %d\n255\n" % (width, height))
+    frames = np.frombuffer(images, "uint8").reshape(-1, head + width * height * 3)
+    return frames[:, head:].reshape(-1, height, width, 3).astype(int)
 
 
-def test_without_ffmpeg_an_mp4_is_one_clear_line(tmp_path):
+@pytest.mark.parametrize("where", ["path", "wheel"])
+def test_an_mp4_is_written_by_ffmpeg(where, tmp_path):
+    """The program is on the path, or in the wheel if there is none on the path."""
+    if where == "path" and not FFMpegWriter.isAvailable():
+        pytest.skip("ffmpeg is not on the path")
+    if where == "wheel":
+        pytest.importorskip("imageio_ffmpeg", reason="needs: pip install imageio-ffmpeg")
+    known = "ffmpeg" if where == "path" else "no-such-program"
+    with mpl.rc_context({"animation.ffmpeg_path": known}):
+        frames = decoded(RACE.animate(tmp_path / "race.mp4", frames=5))
+    assert len(frames) == 5
+    changed = [np.abs(b - a).max() for a, b in itertools.pairwise(frames)]
+    assert min(changed) > 50  # the paths have gone on
+    for path, _ in draw(RACE)[1].values():
+        color = np.array(to_rgb(path.get_color())) * 255
+        assert (np.abs(frames[-1] - color).max(axis=2) < 40).any()
+
+
+def test_without_ffmpeg_an_mp4_is_one_clear_line(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     with (
         mpl.rc_context({"animation.ffmpeg_path": "no-such-program"}),
-        pytest.raises(viz.RenderError, match="an MP4 needs the program ffmpeg on the path"),
+        pytest.raises(viz.RenderError, match="needs the program ffmpeg: pip install imageio-f"),
     ):
         RACE.animate(tmp_path / "race.mp4")
     assert not (tmp_path / "race.mp4").exists()

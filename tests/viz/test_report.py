@@ -82,6 +82,21 @@ def test_two_runs_stand_side_by_side_with_their_differences_marked(tmp_path):
     assert "Dashed is train: the mean over an epoch while its weights change" in page.text
 
 
+def test_twelve_runs_are_told_apart_in_grey_too(tmp_path):
+    """By the marks alone: in the legend each has its own, and its lines have the same."""
+    text = viz.report(*[run(tmp_path / f"r{i:02}", [1.0 + i, 0.5 + i]) for i in range(12)])
+    marks = [
+        (a["d"], "filled" in a["class"], a["class"].split()[-1])
+        for tag, a in Page(text).elements
+        if tag == "path" and "mark" in a["class"]
+    ]
+    keys, drawn = marks[:12], marks[12:]
+    assert len({(d, filled) for d, filled, _ in keys}) == 12
+    assert len(drawn) == 2 * 2 * 12  # of train and test, at both epochs
+    assert set(drawn) == set(keys)
+    assert text.index("<h2>Curves") < text.index("<h2>Last numbers") < text.index("class='tile'")
+
+
 def test_the_page_needs_no_other_file_and_shows_names_as_they_are(tmp_path):
     folder = run(tmp_path / "<script>alert('1')<")
     (folder / "graph.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")

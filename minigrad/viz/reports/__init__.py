@@ -23,6 +23,8 @@ from minigrad.viz.reports.tables import settings, table
 
 __all__ = ["ReportError", "report"]
 
+FEW = 3  # runs whose main numbers stand at the top, a row of them a run
+
 
 def report(*runs: str | Path) -> str:
     """Return the report of a run folder as HTML; of several, side by side.
@@ -46,14 +48,19 @@ def report(*runs: str | Path) -> str:
 def _page(found: list[RunFolder]) -> str:
     title = " · ".join(run.name for run in found)
     alone = 1 if len(found) == 1 else 0
+    each = ("", _each(found, summary))
+    numbers = ("Last numbers", table(found, [run.rows[-1] if run.rows else {} for run in found]))
+    begin = [each, ("Curves", curves(found))]
+    end = [numbers]
+    if len(found) > FEW:  # what can be compared at a glance comes first
+        begin, end = [begin[1], numbers], [each]
     sections = [
-        ("", _each(found, summary)),
-        ("Curves", curves(found)),
+        *begin,
         ("Gradient flow", _each(found, flow)),
         ("Mistakes", _each(found, mistakes)),
         ("Weights", _each(found[:alone], lambda run: histograms(run, "weights"))),
         ("Activations", _each(found[:alone], lambda run: histograms(run, "activations"))),
-        ("Last numbers", table(found, [run.rows[-1] if run.rows else {} for run in found])),
+        *end,
         ("Graph", _each(found, _graph)),
         ("Configuration", table(found, [settings(run, "environment", False) for run in found])),
         ("Environment", table(found, [settings(run, "environment", True) for run in found])),

@@ -35,12 +35,12 @@ def curves(runs: Sequence[RunFolder]) -> str:
                 line = Line(part, x, y, hue(j))
                 if len(runs) > 1:
                     dashed = part == "train" and len(parts) > 1
-                    line = Line(f"{run.path}, {part}".strip(", "), x, y, hue(i), dashed)
+                    line = Line(f"{run.path}, {part}".strip(", "), x, y, hue(i), dashed, i)
                 charts.setdefault(metric, []).append(line)
     charts = {metric: lines for metric, lines in charts.items() if _is_curve(metric, lines)}
     if not charts:
         return "<p>No epoch is measured yet.</p>"
-    keys = [Line(str(run.path), (), (), hue(i)) for i, run in enumerate(runs)]
+    keys = [Line(str(run.path), (), (), hue(i), mark=i) for i, run in enumerate(runs)]
     note = f" Dashed is train: {_TRAIN}"
     if len(runs) == 1:
         keys = [line for line in charts.get("loss", []) if line.label]

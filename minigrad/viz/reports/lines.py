@@ -13,17 +13,33 @@ from html import escape
 WIDTH, HEIGHT = 420, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 12, 36
 _HUES = 8
+_EACH = 5  # marks on a line, about
+# Marks tell runs apart where hues repeat, or are grey: their outlines, and whether they are filled.
+_ROUND = "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0Z"
+_SQUARE = "M-3.5 -3.5H3.5V3.5H-3.5Z"
+_UP, _DOWN = "M0 -4.8L4.3 3.2H-4.3Z", "M0 4.8L4.3 -3.2H-4.3Z"
+_DIAMOND = "M0 -5L4 0L0 5L-4 0Z"
+_PLUS, _CROSS = "M-4.5 0H4.5M0 -4.5V4.5", "M-3.5 -3.5L3.5 3.5M-3.5 3.5L3.5 -3.5"
+MARKS = (
+    (_ROUND, True), (_SQUARE, False), (_UP, True), (_DIAMOND, False), (_PLUS, False),
+    (_SQUARE, True), (_CROSS, False), (_ROUND, False), (_DIAMOND, True), (_UP, False),
+    (_DOWN, True), (_DOWN, False),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line: its label, its points, its hue (see `hue`), and whether it is dashed."""
+    """A line: its label, its points, its hue (see `hue`), whether it is dashed, and its mark.
+
+    The mark is the number of the run in a comparison, or None for a line without marks.
+    """
 
     label: str
     x: Sequence[float]
     y: Sequence[float]
     hue: str
     dashed: bool = False
+    mark: int | None = None
 
 
 def hue(number: int) -> str:
@@ -36,7 +52,21 @@ def key(line: Line) -> str:
     kind = "line dashed" if line.dashed else "line"
     return (
         f'<span class="key"><svg viewBox="0 0 32 12" aria-hidden="true">'
-        f'<path class="{kind} {line.hue}" d="M0 6H32"/></svg> {escape(line.label)}</span>'
+        f'<path class="{kind} {line.hue}" d="M0 6H32"/>{_marks(line, ["16 6"])}</svg> '
+        f"{escape(line.label)}</span>"
+    )
+
+
+def _marks(line: Line, points: Sequence[str]) -> str:
+    """Return some marks of a line, each run's at points of its own, at least at the last one."""
+    if line.mark is None:
+        return ""
+    path, filled = MARKS[line.mark % len(MARKS)]
+    kind = f"mark filled {line.hue}" if filled else f"mark {line.hue}"
+    every = max(1, len(points) // _EACH)
+    chosen = points[line.mark % every :: every] or points[-1:]
+    return "".join(
+        f'<path class="{kind}" transform="translate({point})" d="{path}"/>' for point in chosen
     )
 
 
@@ -81,7 +111,8 @@ def chart(lines: Sequence[Line], alt: str, label: str = "epoch") -> str:
         kind = f"line {line.hue} dashed" if line.dashed else f"line {line.hue}"
         title = f"<title>{escape(line.label)}</title>"
         parts.append(f'<path class="{kind}" d="M{"L".join(points)}">{title}</path>')
-        if len(points) == 1:
+        parts.append(_marks(line, points))
+        if len(points) == 1 and line.mark is None:
             left, top = points[0].split()
             parts.append(f'<circle class="dot {line.hue}" cx="{left}" cy="{top}" r="3"/>')
     return "".join(parts) + "</svg>"
