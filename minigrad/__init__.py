@@ -3,7 +3,9 @@
 The usual import is ``import minigrad as mg``. This file lists the public names, nothing else.
 """
 
-from minigrad import autograd, curvature, ops, random, testing
+from typing import TYPE_CHECKING
+
+from minigrad import autograd, curvature, elsewhere, ops, random, testing
 from minigrad.backend import DeviceError, empty_cache
 from minigrad.backend.numpy import bool_, float16, float32, float64, int32, int64
 from minigrad.backend.settings import allow_tf32, deterministic
@@ -47,3 +49,6 @@ __all__ = [
     "manual_seed", "no_grad", "ones", "ones_like", "rand", "randn", "random", "tensor", "testing",
     "tune", "value_and_grad", "vhp", "vjp", "zeros", "zeros_like",
 ]  # fmt: skip
+
+if not TYPE_CHECKING:  # else every name would be one to a checker of types
+    __getattr__ = elsewhere.missing(__name__, ("datasets", "nn", "optim", "training", "viz"))

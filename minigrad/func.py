@@ -13,37 +13,15 @@ from minigrad import autograd, backend, forward, products
 from minigrad.creation import zeros_like
 from minigrad.mode import GraphError, ShapeError, enable_grad, mode
 from minigrad.tensor import Tensor, tensor
-
-Tree = Any  # a Tensor, or lists, tuples and dictionaries of trees
-
-
-def tree_map(function: Callable[[Any], Any], tree: Tree) -> Tree:
-    """Return the tree with `function` applied to every leaf."""
-    if isinstance(tree, dict):
-        return {key: tree_map(function, value) for key, value in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        items = [tree_map(function, item) for item in tree]
-        return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
-    return function(tree)
-
-
-def tree_leaves(tree: Tree) -> list[Any]:
-    """Return the leaves of a tree, in order."""
-    leaves: list[Any] = []
-    tree_map(leaves.append, tree)
-    return leaves
-
-
-def _like(tree: Tree, leaves: Sequence[Any]) -> Tree:
-    """Return a tree of the shape of `tree` with other leaves."""
-    rest = iter(leaves)
-    return tree_map(lambda _: next(rest), tree)
+from minigrad.trees import Tree, called, like, tree_leaves, tree_map
 
 
 def _variable(x: Any) -> Tensor:
     """Return x as something to differentiate by: its own graph goes on if it has one."""
     if isinstance(x, Tensor) and x.requires_grad and mode.recording:
         return x.reshape(x.shape)  # type: ignore[no-any-return]
+    if isinstance(x, int) and not isinstance(x, bool):
+        raise TypeError(f"{x} is an integer; what has a derivative is a float: give {float(x)}")
     return tensor(x).requires_grad_() if not isinstance(x, Tensor) else x.detach().requires_grad_()
 
 
@@ -152,12 +130,12 @@ def value_and_grad(
             for n in positions:
                 arguments[n] = tree_map(_variable, args[n])
             value = _scalar(
-                f(*arguments, **keywords), "grad", "use mg.jacobian, or mg.vjp with a vector"
+                called(f, arguments, keywords), "grad", "use mg.jacobian, or mg.vjp with a vector"
             )
             inputs = tree_leaves([arguments[n] for n in positions])
             outer = recording and _reaches_out([value], inputs)
             found = _gradients([value], inputs, [None], create_graph=outer)
-        result = _like([args[n] for n in positions], found)
+        result = like([args[n] for n in positions], found)
         gradient = result[0] if isinstance(argnums, int) else tuple(result)
         return value if outer else value.detach(), gradient
 
@@ -181,14 +159,14 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     recording = mode.recording
     with enable_grad():
         variables = tree_map(_variable, list(primals))
-        value = f(*variables)
+        value = called(f, variables)
     outputs, inputs = tree_leaves(value), tree_leaves(variables)
     outer = recording and _reaches_out(outputs, inputs)
 
     def pull(vector: Any) -> tuple[Any, ...]:
         seeds = _vectors(value, vector, "vjp")
         record = mode.recording and (outer or any(v.requires_grad for v in seeds))
-        return tuple(_like(list(primals), _gradients(outputs, inputs, seeds, record, retain=True)))
+        return tuple(like(list(primals), _gradients(outputs, inputs, seeds, record, retain=True)))
 
     return value if outer else tree_map(lambda y: y.detach(), value), pull
 
@@ -209,7 +187,7 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
     recording = mode.recording
     with enable_grad():
         variables = tree_map(_variable, list(primals))
-        value = f(*variables)
+        value = called(f, variables)
     outputs, inputs = tree_leaves(value), tree_leaves(variables)
     vectors = _vectors(variables, list(tangents), "jvp")
     outer = recording and (_reaches_out(outputs, inputs) or any(v.requires_grad for v in vectors))
@@ -221,7 +199,7 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
         for y, t in zip(outputs, found, strict=True)
     ]
     value = value if outer else tree_map(lambda y: y.detach(), value)
-    return value, _like(value, pushed)
+    return value, like(value, pushed)
 
 
 def hvp(
@@ -290,7 +268,7 @@ def _product(
         variables = tree_map(_variable, list(primals))
         inputs = tree_leaves(variables)
         seeds = _vectors(variables, list(vectors), operation)
-        outputs = f(*variables)
+        outputs = called(f, variables)
         value = outputs if loss is None else loss(outputs)
         value = _scalar(value, operation, "reduce it, with .sum() or .mean()")
     outer = recording and (_reaches_out([value], inputs) or any(v.requires_grad for v in seeds))
@@ -300,7 +278,7 @@ def _product(
         found = products.Curvature(value, inputs, None, outer, keep=False).hvp(seeds)
     else:
         found = products.Curvature(value, inputs, outputs, outer, keep=False).ggn_vp(seeds)
-    return tuple(_like(list(primals), found))
+    return tuple(like(list(primals), found))
 
 
 def _double_reverse(f: Callable[..., Tensor], primals: Any, vectors: Any, operation: str) -> Any:
@@ -312,11 +290,11 @@ def _double_reverse(f: Callable[..., Tensor], primals: Any, vectors: Any, operat
         variables = tree_map(_variable, list(primals))
         inputs = tree_leaves(variables)
         seeds = _vectors(variables, list(vectors), operation)
-        value = _scalar(f(*variables), operation, "reduce it, with .sum() or .mean()")
+        value = _scalar(called(f, variables), operation, "reduce it, with .sum() or .mean()")
         first = _gradients([value], inputs, [None], create_graph=True)
         outer = recording and _reaches_out([*first, *seeds], inputs)
         second = _gradients(first, inputs, seeds, create_graph=outer)
-    return tuple(_like(list(primals), second))
+    return tuple(like(list(primals), second))
 
 
 def jacobian(
@@ -342,7 +320,7 @@ def jacobian(
         with enable_grad():
             for n in positions:
                 arguments[n] = tree_map(_variable, args[n])
-            value = f(*arguments, **keywords)
+            value = called(f, arguments, keywords)
             inputs = tree_leaves([arguments[n] for n in positions])
             outputs = tree_leaves(value)
             for y in outputs:
@@ -356,7 +334,7 @@ def jacobian(
 
             def matrices(y: Tensor) -> Any:
                 found = forward.matrices(y, inputs, ahead, outer)
-                result = _like([args[n] for n in positions], found)
+                result = like([args[n] for n in positions], found)
                 return result[0] if isinstance(argnums, int) else tuple(result)
 
             return tree_map(matrices, value)
@@ -375,7 +353,7 @@ def hessian(f: Callable[..., Tensor], argnums: int | Sequence[int] = 0) -> Calla
 
     def scalar(*args: Any, **keywords: Any) -> Tensor:
         advice = "reduce it, with .sum() or .mean(), or use mg.jacobian for first derivatives"
-        return _scalar(f(*args, **keywords), "hessian", advice)
+        return _scalar(called(f, args, keywords), "hessian", advice)
 
     def wrapped(*args: Any, **keywords: Any) -> Any:
         positions = _positions(argnums, len(args))
@@ -392,7 +370,7 @@ def hessian(f: Callable[..., Tensor], argnums: int | Sequence[int] = 0) -> Calla
         trees = [args[n] for n in positions]
 
         def assembled(leaves: list[Any]) -> Any:
-            found = _like(trees, leaves)
+            found = like(trees, leaves)
             return found[0] if isinstance(argnums, int) else tuple(found)
 
         return assembled([assembled(row) for row in rows])

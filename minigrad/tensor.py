@@ -335,6 +335,8 @@ def _array(data: Any, dtype: DType, device: Device | None) -> Array:
             data = host.array(host.asarray(data) if typed else data)
         except ValueError as error:
             raise ShapeError(f"the nested lists are ragged ({error})") from None
+        wanted = data.dtype if dtype is None or typed else legal_dtype(dtype)
+        backend.check_range(data, wanted)
         legal_dtype(data.dtype)
         if data.dtype == "float64" and not typed and dtype is None:
             data = data.astype("float32")
@@ -376,7 +378,8 @@ def tensor(
     become float32, integers int64. `device` is ``"cpu"``, ``"cuda"``, ``"cuda:1"``, …
 
     Raises ShapeError for ragged lists, TypeError for data that is not real numbers or for an
-    integer dtype with `requires_grad`, DeviceError for a device that is not there.
+    integer dtype with `requires_grad`, OverflowError for Python's numbers that an integer dtype
+    does not hold, DeviceError for a device that is not there.
     """
     array = _array(data, dtype, device)
     source = _raw(data)

@@ -186,6 +186,25 @@ def moved(array: Array, device: Device) -> Array:
     return get(where).from_host(of((array,)).to_host(array), where)
 
 
+def check_range(values: Array, dtype: Any) -> None:
+    """Raise OverflowError for integers beyond 64 bits, or beyond the integer dtype wanted."""
+    if values.dtype.kind == "O":  # NumPy's way out
+        wrong = [x for x in values.flat if isinstance(x, int) and abs(x) >= 2**63]
+        dtype = cpu.dtype("int64")
+    elif values.dtype == dtype or dtype.kind not in "iu" or values.dtype.kind not in "iuf":
+        return
+    else:
+        low, high = float(cpu.iinfo(dtype).min), float(cpu.iinfo(dtype).max)
+        inside = (values >= low) & (values < high if high > 2**53 else values <= high)
+        wrong = values[~inside].tolist()  # NaN too
+    if wrong:
+        limits = cpu.iinfo(dtype)
+        raise OverflowError(
+            f"{wrong[0]} is no number of {dtype}, which holds {limits.min} to {limits.max}; try a "
+            "wider dtype, or floating numbers"
+        )
+
+
 def streamed(batches: Iterable[tuple[Array, ...]], device: Device) -> Iterator[tuple[Array, ...]]:
     """Yield tuples of arrays on another device; to a GPU, one is copied ahead of its use."""
     where = canonical(device)

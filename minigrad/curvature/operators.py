@@ -16,10 +16,10 @@ from minigrad import backend
 from minigrad.backend import Array, Device, DeviceError
 from minigrad.batch import Batch
 from minigrad.forward import COLUMNS
-from minigrad.func import tree_leaves, tree_map
 from minigrad.mode import ShapeError, enable_grad
 from minigrad.products import Curvature
 from minigrad.tensor import Tensor, tensor
+from minigrad.trees import tree_leaves, tree_map
 
 Matrix = Any  # what `as_operator` takes
 

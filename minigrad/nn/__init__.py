@@ -1,5 +1,8 @@
 """Modules: layers with their parameters, initialization, regularization, losses."""
 
+from typing import TYPE_CHECKING
+
+from minigrad import elsewhere
 from minigrad.nn import functional, init
 from minigrad.nn.activations import (
     ELU,
@@ -39,3 +42,6 @@ __all__ = [
     "Parameter", "ReLU", "SELU", "Sequential", "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh",
     "functional", "init", "refresh_statistics",
 ]  # fmt: skip
+
+if not TYPE_CHECKING:  # else every name would be one to a checker of types
+    __getattr__ = elsewhere.missing(__name__)

@@ -3,6 +3,9 @@
 `METHODS` has every optimizer by the name that the command line calls it.
 """
 
+from typing import TYPE_CHECKING
+
+from minigrad import elsewhere
 from minigrad.optim.adam import Adam, Adamax, AdamW, AMSGrad, NAdam
 from minigrad.optim.adaptive import Adadelta, Adagrad, RMSprop
 from minigrad.optim.clip import (
@@ -91,3 +94,6 @@ __all__ = [
     "StepLR", "StochasticDiagonalLM", "StrongWolfe", "TrustRegion", "clip_grad_norm_",
     "clip_grad_norm_per_parameter_", "clip_grad_value_", "minimize",
 ]  # fmt: skip
+
+if not TYPE_CHECKING:  # else every name would be one to a checker of types
+    __getattr__ = elsewhere.missing(__name__)

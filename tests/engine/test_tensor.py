@@ -1,5 +1,6 @@
 """Making tensors, their attributes, their text, and how they mix with NumPy and Python."""
 
+import math
 import operator
 
 import numpy as np
@@ -153,3 +154,29 @@ def test_equal_tensors_can_be_keys():
     a, b = mg.ones(2), mg.ones(2)
     assert len({a: 1, b: 2}) == 2
     assert (a == b).tolist() == [True, True]
+
+
+OUTSIDE = [
+    ([2**40], mg.int32), (2**31, mg.int32), ([[1, 2], [3, -(2**31) - 1]], mg.int32),
+    ([2**63], mg.int64), ([2**70], None), ([2**70], mg.float32), ([1.5, 2**70], None),
+    ([2.0**31], mg.int32), ([2.0**63], mg.int64), ([1e20], mg.int64), ([math.nan], mg.int64),
+    ([-math.inf], mg.int32), ([-1], np.uint8), ([256], np.uint8),
+]  # fmt: skip
+INSIDE = [
+    ([2**31 - 1, -(2**31)], mg.int32), ([2**63 - 1, -(2**63)], mg.int64), ([1.75], mg.int32),
+    ([-(2.0**31), 2.0**31 - 1], mg.int32), ([-(2.0**63)], mg.int64), ([True], mg.int32),
+    ([0, 255], np.uint8), ([], mg.int32), ([2**31], mg.float16),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("data", "dtype"), OUTSIDE)
+def test_a_number_that_the_integers_do_not_hold_is_refused(data, dtype):
+    with pytest.raises(OverflowError, match=r"is no number of u?int\d+, which holds .*wider dtype"):
+        mg.tensor(data, dtype=dtype)
+
+
+@pytest.mark.parametrize(("data", "dtype"), INSIDE)
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_a_number_that_the_integers_hold_is_taken(data, dtype):
+    expected = np.array(data).astype(dtype)
+    np.testing.assert_array_equal(mg.tensor(data, dtype=dtype).numpy(), expected)

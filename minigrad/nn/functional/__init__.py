@@ -6,6 +6,9 @@ these share. The losses have `losses.py`'s docstrings to themselves: what is her
 formulas. A `reduction` is ``"mean"``, ``"sum"`` or ``"none"``.
 """
 
+from typing import TYPE_CHECKING
+
+from minigrad import elsewhere
 from minigrad.nn.functional.classes import cross_entropy, nll_loss
 from minigrad.nn.functional.layers import (
     batch_norm,
@@ -35,3 +38,6 @@ __all__ = [
     "log_softmax", "mse_loss", "nll_loss", "prelu", "relu", "selu", "sigmoid", "silu", "softmax",
     "softplus", "tanh",
 ]  # fmt: skip
+
+if not TYPE_CHECKING:  # else every name would be one to a checker of types
+    __getattr__ = elsewhere.missing(__name__)
