@@ -15,6 +15,7 @@ from minigrad import backend, ops
 from minigrad.backend import Array
 from minigrad.mode import ShapeError, enable_grad
 from minigrad.optim.flat import Flat
+from minigrad.optim.formula import read
 from minigrad.optim.hyper import check, check_eps
 from minigrad.optim.program import advance
 from minigrad.tensor import Tensor
@@ -46,7 +47,8 @@ class Optimizer:
     layout; Tensors that shared its memory before do not after.
 
     Raises HyperparameterError for a value that is not legal or a keyword that the method does not
-    have, TypeError and ValueError for parameters that cannot be optimized.
+    have, TypeError and ValueError for parameters that cannot be optimized. A class whose formula
+    cannot be read raises TypeError where it is defined.
     """
 
     needs_closure: ClassVar[bool] = False  # whether `step` must be given a closure
@@ -58,11 +60,16 @@ class Optimizer:
     clock_start: ClassVar[tuple[float, ...]] = (0,)
     hyper_names: ClassVar[tuple[str, ...]] = ()
     class_defaults: ClassVar[dict[str, Any]] = {}
+    stated: ClassVar[dict[str, Any]] = {}  # by the class statement, of this class and its bases
 
     def __init_subclass__(cls, **defaults: Any) -> None:
         """Read the formula's signature, and write the class's own."""
         super().__init_subclass__()
-        cls._read(defaults)
+        cls._read()
+        anew = cls.hyper_names if {"update", "direction"} & vars(cls).keys() else ()
+        inherited = {name: value for name, value in cls.stated.items() if name not in anew}
+        cls.stated = {**inherited, **defaults}
+        cls.class_defaults = {**cls.class_defaults, **cls.stated}
         keywords = [
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=value)
             for name, value in cls.class_defaults.items()
@@ -72,19 +79,14 @@ class Optimizer:
         cls.__signature__ = inspect.Signature([params, *keywords])  # type: ignore[attr-defined]
 
     @classmethod
-    def _read(cls, defaults: dict[str, Any]) -> None:
+    def _read(cls) -> None:
         """Read state and hyperparameters off the formula's signature."""
-        rest = list(inspect.signature(cls.update).parameters.values())[3:]
-        empty = inspect.Parameter.empty
-        positional = [x for x in rest if x.kind is x.POSITIONAL_OR_KEYWORD]
-        clock = [x for x in positional if x.default is not empty]
-        hyper = {x.name: x.default for x in rest if x.kind is x.KEYWORD_ONLY}
-        cls.state_names = tuple(x.name for x in positional if x.default is empty)
-        cls.clock_names = tuple(x.name for x in clock)
-        cls.clock_start = (0, *(x.default for x in clock))
+        cls.state_names, clock, hyper = read(cls)
+        cls.clock_names = tuple(clock)
+        cls.clock_start = (0, *clock.values())
         cls.hyper_names = tuple(hyper)
         shared = {"weight_decay": 0.0, "decoupled": False, "l1": 0.0, "maximize": False}
-        cls.class_defaults = {**hyper, **shared, **defaults}
+        cls.class_defaults = {**hyper, **shared}
 
     def __init__(self, params: Iterable[Any], lr: float | None = None, **hyper: Any) -> None:
         given = hyper if lr is None else {"lr": lr, **hyper}

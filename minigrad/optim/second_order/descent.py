@@ -17,6 +17,7 @@ from minigrad import backend
 from minigrad.backend import Array
 from minigrad.mode import enable_grad
 from minigrad.optim.flat import Flat
+from minigrad.optim.formula import hyperparameters
 from minigrad.optim.hyper import HyperparameterError
 from minigrad.optim.optimizer import Group, Optimizer
 from minigrad.optim.second_order.objective import ClosureError, Objective
@@ -85,21 +86,26 @@ class SecondOrder(Optimizer):
     direction: ClassVar[Callable[..., Array]]
 
     @classmethod
-    def _read(cls, defaults: dict[str, Any]) -> None:
+    def _read(cls) -> None:
         """Read the hyperparameters of `direction`."""
         hyper: dict[str, Any] = {}
         if hasattr(cls, "direction"):
-            rest = inspect.signature(cls.direction).parameters.values()
-            hyper = {x.name: x.default for x in rest if x.kind is x.KEYWORD_ONLY}
+            found = inspect.signature(cls.direction).parameters.values()
+            hyper = hyperparameters(f"{cls.__name__}.direction", found)
         cls.hyper_names = tuple(hyper)
         shared = {"line_search": "strong-wolfe", "max_iter": 1, "freeze_random": True}
-        cls.class_defaults = {"lr": 1.0, **hyper, **shared, **defaults}
+        cls.class_defaults = {"lr": 1.0, **hyper, **shared}
 
     def __init__(self, params: Iterable[Any], lr: float | None = None, **hyper: Any) -> None:
         self.state: dict[str, Any] = {}
         self.steps = 0
         self.report: Report | None = None
         self._rule: tuple[Any, Rule] | None = None
+        if type(self).iterate is SecondOrder.iterate and not hasattr(self, "direction"):
+            raise TypeError(
+                f"{self.name} has neither direction nor iterate; a method states "
+                "direction(self, at, f, g, *, hyperparameters), which returns d"
+            )
         self._refuse(hyper if lr is None else {"lr": lr, **hyper})
         super().__init__(params, lr, **hyper)
 
