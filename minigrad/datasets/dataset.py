@@ -21,7 +21,8 @@ class DatasetError(ValueError):
 class Dataset:
     """Inputs and their targets, both whole in memory.
 
-    - ``x``: array of n rows, float32 unless it is given as float64;
+    - ``x``: array of n rows, float32 unless it is given as float64 (`single` makes that float32,
+      as `training.fit` does for a model in float32);
     - ``y``: array of n targets, int64 class indices, or floating numbers as they are given;
     - ``classes``: the names of the classes; ``name``: the set's name;
     - ``image_shape``: the shape of a row as a picture, or None.
@@ -83,6 +84,11 @@ class Dataset:
         if backend.canonical(device) == self.device:
             return self
         return self._like(Tensor.of(self.x).to(device).data, Tensor.of(self.y).to(device).data)
+
+    def single(self) -> Dataset:
+        """Return this dataset with float32 in place of float64; this one, if it has none."""
+        x, y = (a.astype("float32") if a.dtype == "float64" else a for a in (self.x, self.y))
+        return self if x is self.x and y is self.y else self._like(x, y)
 
     def subset(self, index: Any) -> Dataset:
         """Return the rows that a slice, an array of integers or a mask selects."""
@@ -180,6 +186,15 @@ class Loader:
             return self
         other = copy.copy(self)
         other.device = backend.canonical(device)
+        return other
+
+    def single(self) -> Loader:
+        """Return this loader with float32 in place of float64; this one, if it has none."""
+        dataset = self.dataset.single()
+        if dataset is self.dataset:
+            return self
+        other = copy.copy(self)
+        other.dataset = dataset
         return other
 
     def _rows(self, epoch: int, start: int) -> Iterator[tuple[Array, Array]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from minigrad import backend, optim
+from minigrad.datasets import Dataset, DatasetError
 from minigrad.tensor import Tensor
 from minigrad.training.callback import Callback
 
@@ -25,6 +26,33 @@ def check(model: Any, loss_fn: Any, optimizer: Any, penalties: Any, callbacks: A
     for callback in callbacks:
         if not isinstance(callback, Callback):
             raise _wrong("a callback", callback, "an instance of a subclass of training.Callback")
+
+
+def check_finite(name: str, data: Any) -> None:
+    """Raise DatasetError for NaN or infinities in a Dataset: where, before they are in the weights.
+
+    A finite sum shows that there are none, without a temporary array; only else is each looked at.
+    """
+    for part, array in (("x", data.x), ("y", data.y)) if isinstance(data, Dataset) else ():
+        if array.dtype.kind != "f":
+            continue
+        xp = backend.of((array,))
+        with backend.cpu.errstate(all="ignore"):
+            if bool(xp.isfinite(array.sum())):
+                continue
+        places = xp.to_host(xp.argwhere(~xp.isfinite(array)))
+        if not len(places):
+            continue
+        rows = len({int(row) for row in places[:, 0]})
+        first = places[:3].tolist()
+        found = [f"{part}[{', '.join(map(str, p))}] is {array[tuple(p)]}" for p in first]
+        found += ["…"] if len(places) > 3 else []
+        good = f"numpy.isfinite({name}.{part}).all(1)" if array.ndim == 2 else "rows that are good"
+        raise DatasetError(
+            f"{name}: {rows:,} of {len(data):,} rows have no finite {part}: {', '.join(found)}; "
+            "the weights would become NaN; correct the data, or leave these rows out: "
+            f"{name}.subset({good})"
+        )
 
 
 def clipper(clip: Any) -> Callable[[list[Tensor]], Any] | None:

@@ -16,7 +16,7 @@ from minigrad import random
 from minigrad.mode import enable_grad
 from minigrad.nn import refresh_statistics
 from minigrad.tensor import Tensor
-from minigrad.training.arguments import check, clipper, derived
+from minigrad.training.arguments import check, check_finite, clipper, derived
 from minigrad.training.callback import Callback
 from minigrad.training.checkpoint import Checkpoint
 from minigrad.training.history import History
@@ -28,7 +28,6 @@ from minigrad.training.metrics import (
     batches,
     correct,
     default_batch_size,
-    device_of,
     evaluate,
     weight,
 )
@@ -64,7 +63,8 @@ def fit(
     return a scalar; the loss that is reported is without them.
 
     - `train`, `test`: a Dataset (shuffled anew each epoch) or a Loader; with `test`, each epoch
-      ends with its loss and accuracy, in eval mode, without recording.
+      ends with its loss and accuracy, in eval mode, without recording. Data in float64, such as
+      NumPy's own, are given to a model in float32 as float32.
     - `batch_size`: 32 if not given; all rows with a method that needs one function to go down, as
       line searches and curvature do (``optimizer.full_batch``).
     - `schedule`: a learning-rate schedule, stepped once an epoch; for once a step, give
@@ -81,8 +81,8 @@ def fit(
     - `config`: what else config.json should record.
     - `progress`: show a bar, if on a terminal, and say on standard error if `run` was taken.
 
-    Raises TypeError and ValueError for arguments that are not legal, RunError and CheckpointError
-    for a folder or checkpoint that does not serve.
+    Raises TypeError and ValueError for arguments that are not legal, DatasetError for data with NaN
+    or infinities, RunError and CheckpointError for a folder or checkpoint that does not serve.
     """
     if not isinstance(epochs, int) or epochs < 0:
         raise ValueError(f"epochs={epochs!r}; legal is an integer from 0")
@@ -102,8 +102,10 @@ def fit(
         random.manual_seed(derived(seed))
     if batch_size is None:
         batch_size = default_batch_size(optimizer, len(train))
-    loop.loader = batches(train, batch_size, device_of(model), shuffle=True, seed=seed)
-    loop.test = None if test is None else batches(test, 1000, device_of(model))
+    loop.loader = batches(train, batch_size, model, shuffle=True, seed=seed)
+    loop.test = None if test is None else batches(test, 1000, model)
+    for name, data in (("train", train), ("test", test)):
+        check_finite(name, getattr(data, "dataset", data))
     loop.callbacks = list(callbacks)
     if schedule is not None:
         loop.callbacks.append(LearningRate(schedule))

@@ -91,7 +91,7 @@ def evaluate(
     The model computes in eval mode, without recording, in batches; each module's mode is then put
     back to what it was.
     """
-    loader = batches(data, batch_size, device_of(model))
+    loader = batches(data, batch_size, model)
     meter = Meter()
     with evaluation(model):
         for x, y in loader.batches(0):
@@ -119,11 +119,15 @@ def default_batch_size(optimizer: Any, rows: int) -> int:
     return rows if getattr(optimizer, "full_batch", False) else 32
 
 
-def batches(data: Any, batch_size: int, device: Device, **options: Any) -> Any:
-    """Return the loader of a dataset, or a loader, with batches on a device.
+def batches(data: Any, batch_size: int, model: Any, **options: Any) -> Any:
+    """Return the loader of a dataset, or a loader, with batches for a model, on its device.
 
-    A dataset moves there as a whole, if there is room for it.
+    A dataset moves there as a whole, if there is room for it. Data in float64 become float32, if
+    the model has no parameter in float64: else all that is computed would be in float64.
     """
+    device = device_of(model)
+    if all(parameter.dtype != "float64" for parameter in model.parameters()):
+        data = data.single() if hasattr(data, "single") else data
     if hasattr(data, "loader"):
         if backend.get(device).has_room(data.x.nbytes + data.y.nbytes):
             data = data.to(device)

@@ -10,7 +10,7 @@ from typing import Any
 
 from minigrad import backend
 from minigrad.backend import Array
-from minigrad.training.metrics import batches, correct, device_of, evaluation
+from minigrad.training.metrics import batches, correct, evaluation
 
 _WORST = 24
 _SIDE = 64  # pixels; larger pictures are shown by every second, third, … of theirs
@@ -32,7 +32,7 @@ def mistakes(model: Any, data: Any, most: int | None = None) -> dict[str, Any] |
     """
     xp = backend.cpu
     dataset = getattr(data, "dataset", data if hasattr(data, "loader") else None)
-    loader = batches(data if dataset is None else dataset, 1000, device_of(model))
+    loader = batches(data if dataset is None else dataset, 1000, model)
     confusion: dict[tuple[int, int], int] = {}
     worst: list[tuple[float, int, dict[str, Any], Array]] = []
     seen = width = 0
