@@ -12,7 +12,17 @@ from typing import Any
 from minigrad import __version__, datasets, optim
 from minigrad.cli.architecture import ACTIVATIONS, INITS
 from minigrad.cli.schedules import SCHEDULES
-from minigrad.cli.values import Parser, UsageError, integer, name, number, path, suggestion, widths
+from minigrad.cli.values import (
+    Parser,
+    UsageError,
+    integer,
+    name,
+    number,
+    path,
+    setting,
+    suggestion,
+    widths,
+)
 
 DEFAULTS: dict[str, Any] = {
     "dataset": "digits",
@@ -30,6 +40,7 @@ DEFAULTS: dict[str, Any] = {
     "lr": None,
     "momentum": None,
     "weight_decay": None,
+    "set": {},
     "clip": None,
     "schedule": "constant",
     "epochs": 30,
@@ -46,6 +57,7 @@ COMMANDS = ("train", "watch", "report", "doctor")
 _EXAMPLES = """examples:
   minigrad train
   minigrad train --optimizer momentum --lr 0.05 --schedule cosine
+  minigrad train --optimizer newton-cg --set damping=0.1 --set max_inner=50
   minigrad train --dataset spirals --hidden 64,64 --activation tanh --epochs 100
   minigrad train --dataset fashion-mnist --download --epochs 10 --lr 0.003 --schedule cosine
   minigrad train --resume runs/digits-adam-1 --epochs 60
@@ -144,6 +156,8 @@ def parse(argv: list[str]) -> dict[str, Any]:
         )
     if given.command is None:
         raise UsageError("a command is missing; try minigrad train, or minigrad --help")
+    if "set" in given:
+        given.set = dict(given.set)  # of a name that is given twice the last, as of an option
     return vars(given)
 
 
@@ -157,6 +171,8 @@ def words(options: dict[str, Any]) -> list[str]:
             line += [flag] if value else negative
         elif isinstance(value, list):
             line.append(f"{flag}={','.join(map(str, value)) or 'none'}")
+        elif isinstance(value, dict):
+            line += [f"{flag}={name}={item!r}" for name, item in value.items()]
         elif value is not None:
             line.append(f"{flag}={value}")
     return line
@@ -254,6 +270,14 @@ def _method(train: argparse.ArgumentParser) -> None:
         type=number(1e-4, closed=True),
         metavar="λ",
         help="weight decay inside the optimizer (default: the method's own)",
+    )
+    group.add_argument(
+        "--set",
+        type=setting,
+        action="append",
+        metavar="NAME=VALUE",
+        help="any other hyperparameter of the method, such as damping=0.1 or betas=0.9,0.99, once "
+        "for each; a name that is none lists them",
     )
     group.add_argument(
         "--clip", type=number(1.0), metavar="NORM", help="clip the gradient to this global norm"

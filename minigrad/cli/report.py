@@ -12,11 +12,12 @@ def heading(options: dict[str, Any], train: Any, test: Any, model: Any, size: in
     layers = [type(layer).__name__ for layer in model]
     widths = [train.x[0].size, *options["hidden"], len(train.classes)]
     batches = "full batch" if size >= len(train) else f"batches of {size}"
+    own = [f"{name}={value!r}" for name, value in options["set"].items()]
     rows = {
         "data": f"{train.name}, {len(train):,} to train on, {len(test):,} to test on",
         "network": f"{'-'.join(map(str, widths))}, {count:,} parameters "
         f"({', '.join(dict.fromkeys(layers))})",
-        "method": f"{options['optimizer']}, {batches}, "
+        "method": f"{', '.join([options['optimizer'], *own])}, {batches}, "
         f"epochs {options['epochs']}, seed {options['seed']}, {options['device']}",
     }
     return "\n".join(f"{name:9}{text}" for name, text in rows.items())

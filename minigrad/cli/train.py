@@ -16,7 +16,7 @@ from minigrad.backend import DeviceError
 from minigrad.cli import folder, report, schedules
 from minigrad.cli.architecture import build
 from minigrad.cli.options import DEFAULTS, RESUMABLE
-from minigrad.cli.values import DivergedError, UsageError
+from minigrad.cli.values import DivergedError, UsageError, suggestion
 from minigrad.machine import kernels
 from minigrad.training.store import library
 
@@ -101,6 +101,17 @@ def _check(options: dict[str, Any]) -> None:
                 f"--{key.replace('_', '-')}: {options['optimizer']} has none; legal with "
                 f"{', '.join(having)}; try --optimizer {having[0]}"
             )
+    flags = ("lr", "momentum", "weight_decay")
+    settable = [key for key in legal if key not in (*flags, *method.without)]
+    for key in options["set"]:
+        if key in flags:
+            flag = "--" + key.replace("_", "-")
+            raise UsageError(f"--set: {key} has an option of its own; try {flag}")
+        if key not in settable:
+            raise UsageError(
+                f"--set: {options['optimizer']} has no {key!r}; legal are {', '.join(settable)}"
+                f"{suggestion(key, settable)}"
+            )
     fixed = method.without.get("lr")
     scheduled = options["schedule"] != "constant"
     if fixed and (options["lr"] is not None or scheduled):
@@ -129,7 +140,7 @@ def _model(options: dict[str, Any], data: datasets.Dataset) -> nn.Sequential:
 def _optimizer(options: dict[str, Any], model: nn.Module) -> optim.Optimizer:
     keys = [key for key in ("lr", "momentum", "weight_decay") if options[key] is not None]
     method = optim.METHODS[options["optimizer"]]
-    return method(model.parameters(), **{key: options[key] for key in keys})
+    return method(model.parameters(), **{key: options[key] for key in keys}, **options["set"])
 
 
 def _penalties(options: dict[str, Any], model: nn.Module) -> list[nn.Module]:

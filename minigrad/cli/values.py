@@ -6,11 +6,12 @@ What is not here: the options themselves (`options.py`).
 from __future__ import annotations
 
 import argparse
+import ast
 import difflib
 import math
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 
 class UsageError(Exception):
@@ -103,6 +104,24 @@ def path(text: str) -> str:
     if not text.strip() or any(unicodedata.category(c) in ("Cc", "Cs") for c in text):
         refuse(text, "the path of a folder, without control characters", "runs/mine")
     return text
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """Convert ``damping=0.1`` to a name and a value: what Python reads, else the text as it is."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip().isidentifier() or not value.strip():
+        refuse(text, "NAME=VALUE, a hyperparameter of the method", "damping=0.1")
+    return name.strip(), _literal(value.strip())
+
+
+def _literal(text: str) -> Any:
+    words = {"true": True, "false": False, "none": None, "inf": math.inf}
+    if text.lower() in words:
+        return words[text.lower()]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return text
 
 
 def widths(text: str) -> list[int]:

@@ -138,6 +138,22 @@ def test_a_schedule_that_is_fitted_anew_is_told_of(schedule, here, capsys):
         assert "try a new run with --epochs 4" in err
 
 
+def test_any_hyperparameter_can_be_set_and_is_kept(here, capsys):
+    """Against the same method made in Python, and resumed against a run without a break."""
+    chosen = ["--optimizer", "newton-cg", "--set", "damping=0.5", "--set", "forcing=root"]
+    line = [word for word in SMALL if word != "--quiet"]
+    assert main([*line, *chosen, "--set", "damping=0.25", "--run", "a"]) == 0
+    assert "newton-cg, damping=0.25, forcing='root', full batch" in capsys.readouterr().out
+    config = json.loads((here / "a" / "config.json").read_text())
+    assert config["options"]["set"] == {"damping": 0.25, "forcing": "root"}
+    [group] = config["optimizer"]["groups"]
+    assert (group["damping"], group["forcing"]) == (0.25, "root")
+    assert main(["train", "--resume", "a", "--epochs", "4", "--quiet"]) == 0
+    assert main([*SMALL, *chosen[:2], "--set=damping=0.25", "--epochs", "4", "--run", "b"]) == 0
+    assert main([*SMALL, *chosen[:2], "--epochs", "4", "--run", "c"]) == 0
+    assert metrics(here / "a") == metrics(here / "b") != metrics(here / "c")
+
+
 def test_runs_may_not_be_a_file(here, capsys):
     (here / "runs").write_text("")
     assert main(SMALL) == 2
@@ -168,6 +184,7 @@ def choices():
         "--no-batch-norm --hidden 8,8,8 --dropout 0 --early-stopping 1",
         "--optimizer sgd --momentum 0.9 --lr 0.1 --weight-decay 0.01 --batch-size 5000",
         "--dataset spirals --hidden none",
+        "--set betas=0.5,0.75 --set eps=1e-6 --set decoupled=true --set l1=0.001",
     ]  # fmt: skip
 
 
