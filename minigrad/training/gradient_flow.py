@@ -37,9 +37,8 @@ class GradientFlow(Callback):
     last layer is what there is to send back. It is **saturated** rather than vanishing if it was
     well, or exploding, in an earlier measurement: then it is not the depth that stops the gradient,
     but units that training has driven to where their derivative is nearly 0 (dead, of a ReLU).
-    Methods that use second derivatives have no signal, and so no finding. ``verdicts`` has the
-    latest such finding by the layer's name, and a note in the history says it. `table` is the
-    latest measurement as text.
+    ``verdicts`` has the latest such finding by the layer's name, and a note in the history says it.
+    `table` is the latest measurement as text.
     """
 
     order: ClassVar[int] = 20
@@ -61,7 +60,7 @@ class GradientFlow(Callback):
 
     def on_train_begin(self, loop: Loop) -> None:
         """Listen at the layers."""
-        self._probe = Probe(loop.model, loop.optimizer)
+        self._probe = Probe(loop.model)
         self._prepare(loop)
 
     def _prepare(self, loop: Loop) -> None:

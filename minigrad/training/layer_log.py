@@ -73,7 +73,7 @@ class LayerLog(Callback):
         self._file = path.open("a", encoding="utf-8", buffering=1)
         if not isinstance(loop.model, Module):
             return
-        self._probe = Probe(loop.model, loop.optimizer)
+        self._probe = Probe(loop.model)
         matrices = [(n, p) for n, p in loop.model.named_parameters() if len(p.shape) > 1]
         self._weights = dict(_spread(matrices))
         modules = dict(loop.model.named_modules())

@@ -25,12 +25,12 @@ class Probe:
     Between `begin` and `end` one step is taken; `end` returns a row for each layer, with ``layer``
     (its name) and the Euclidean norms, over the batch, ``activation`` ‖h‖ of its output, ``signal``
     ‖∂L/∂h‖, ``gradient`` ‖∂L/∂θ‖, ``update`` ‖Δθ‖ and ``size`` ‖θ‖ before it. Of a method that
-    computes the loss more than once in a step, activation and signal are those of the first time.
-    Of one that uses second derivatives there is no signal: it is not always a gradient that passes.
+    computes the loss more than once in a step, activation and signal are those of the first time:
+    of one that uses second derivatives, those of the gradient, as an `Observer` does not see the
+    products that follow.
     """
 
-    def __init__(self, model: Module, optimizer: Any) -> None:
-        self._signals = not getattr(optimizer, "curvature", False)
+    def __init__(self, model: Module) -> None:
         self._layers: dict[str, list[Tensor]] = {}
         self._before: dict[str, list[Array]] | None = None  # parameters, while a step is measured
         self._squares: dict[tuple[str, str], Array] = {}  # on the device, until all are read
@@ -97,8 +97,6 @@ class Probe:
             if not self.listening or not isinstance(output, Tensor) or not output.requires_grad:
                 return
             self._add(layer, "activation", output.data)
-            if not self._signals:
-                return
             heard = False
 
             def listen(gradient: Tensor) -> None:

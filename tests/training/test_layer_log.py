@@ -94,31 +94,34 @@ def test_a_run_folder_changes_nothing(tmp_path, method):
         np.testing.assert_array_equal(with_folder[name], value)
 
 
-def test_a_method_with_second_derivatives_has_no_signal(tmp_path):
+def test_a_method_with_second_derivatives_is_measured_at_each_step(tmp_path):
     fitted(tmp_path / "run", optim.NewtonCG, epochs=3)
     found = lines(tmp_path / "run")
     assert [row["epoch"] for row in found] == [1, 2, 3]  # a step an epoch
-    kinds = {"layer", "activation", "gradient", "update", "ratio"}
+    kinds = {"layer", "activation", "signal", "gradient", "update", "ratio"}
     assert all(set(layer) == kinds for row in found for layer in row["layers"])
-    fitted(tmp_path / "other", optim.LBFGS, epochs=1)
-    assert "signal" in lines(tmp_path / "other")[0]["layers"][0]
 
 
-def test_of_many_losses_in_a_step_the_first_counts(tmp_path):
-    """L-BFGS asks again and again; activation and signal are those of one pass over the data."""
+SECOND = [method for method in optim.METHODS.values() if issubclass(method, optim.SecondOrder)]
+
+
+@pytest.mark.parametrize("method", SECOND)
+def test_of_many_losses_and_products_in_a_step_the_first_gradient_counts(method):
+    """Line searches and curvature ask again and again; measured is one pass over the data."""
     found = []
-    for method, options in ((optim.LBFGS, {}), (optim.SGD, {"lr": 0.1})):
+    for which, options in ((method, {}), (optim.SGD, {"lr": 0.1})):
         mg.manual_seed(0)
-        model = nn.Linear(64, 10)
+        model = nn.Sequential(nn.Linear(64, 4), nn.Tanh(), nn.Linear(4, 10))
         flow = training.GradientFlow(every=1)
         training.fit(
-            model, nn.CrossEntropyLoss(), method(model.parameters(), **options),
+            model, nn.CrossEntropyLoss(), which(model.parameters(), **options),
             datasets.digits().subset(slice(100)), epochs=1, batch_size=100, callbacks=[flow],
             seed=0,
         )  # fmt: skip
-        found.append(flow.rows[0])
-    for kind in ("activation", "signal", "gradient"):
-        assert found[0][kind] == pytest.approx(found[1][kind], rel=1e-5)
+        found.append(flow.rows)
+    for mine, other in zip(*found, strict=True):
+        for kind in ("activation", "signal", "gradient"):
+            assert mine[kind] == pytest.approx(other[kind], rel=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")

@@ -26,7 +26,7 @@ def flow(run: RunFolder) -> str:
     timeline = Timeline([row["epoch"] for row in rows])
     figures, said = [], ""
     arriving = ("signal", "Gradient that reaches a layer", "‖∂L/∂h‖, h its output")
-    if backend.cpu.isnan(_matrix(rows, names, "signal")).all():  # with second derivatives
+    if backend.cpu.isnan(_matrix(rows, names, "signal")).all():  # of an older run
         arriving = ("gradient", "Gradient of a layer's parameters", "‖∂L/∂θ‖")
     updates = ("ratio", "Update of a layer, relative", "‖Δθ‖ / ‖θ‖ of a step")
     for kind, title, meaning in (arriving, updates):
