@@ -35,6 +35,7 @@ class Probe:
         self._before: dict[str, list[Array]] | None = None  # parameters, while a step is measured
         self._squares: dict[tuple[str, str], Array] = {}  # on the device, until all are read
         self._forwards = 0
+        self._observers: list[Callable[[], None]] = []  # their removers: a leaf would keep them
         for name, parameter in model.named_parameters():
             self._layers.setdefault(name.rpartition(".")[0], []).append(parameter)
         self._removers = [model.register_forward_pre_hook(self._count)]
@@ -68,6 +69,7 @@ class Probe:
     def end(self) -> list[dict[str, Any]]:
         """Return what was measured since `begin`; the gradients must still be there."""
         assert self._before is not None
+        self._unobserve()
         for layer, parameters in self._layers.items():
             for parameter, before in zip(parameters, self._before[layer], strict=True):
                 if parameter.grad is not None:
@@ -87,7 +89,13 @@ class Probe:
         for remove in self._removers:
             remove()
         self._removers = []
+        self._unobserve()
         self._before = None
+
+    def _unobserve(self) -> None:
+        for remove in self._observers:
+            remove()
+        self._observers = []
 
     def _count(self, model: Module, inputs: Any) -> None:
         self._forwards += is_grad_enabled()  # an evaluation is no pass of the step
@@ -105,7 +113,7 @@ class Probe:
                     self._add(layer, "signal", gradient.data)
                 heard = True
 
-            output.register_hook(Observer(listen))
+            self._observers.append(output.register_hook(Observer(listen)))
 
         return hook
 

@@ -1,5 +1,6 @@
 """GradientFlow: which layers' gradients vanish or explode, and the norms themselves."""
 
+import contextlib
 import math
 
 import numpy as np
@@ -156,3 +157,52 @@ def test_bad_arguments():
         with pytest.raises(ValueError, match="legal is"):
             training.GradientFlow(**bad)
     assert training.GradientFlow().table() == "nothing measured yet"
+
+
+class Bias(nn.Module):
+    """It returns its parameter itself: a leaf, which lives on when the step's graph is gone."""
+
+    def __init__(self):
+        self.weight = nn.Parameter(mg.zeros(10))
+
+    def forward(self, x):
+        return self.weight
+
+
+class Shifted(nn.Module):
+    def __init__(self, fails=False):
+        self.layer, self.bias, self.fails = nn.Linear(64, 10), Bias(), fails
+
+    def forward(self, x):
+        out = self.layer(x) + self.bias(x)
+        if self.fails:
+            raise ArithmeticError("as it happens")
+        return out
+
+
+class Count(training.Callback):
+    """Count who listens at a leaf, step by step."""
+
+    def __init__(self, leaf):
+        self.leaf, self.counts = leaf, []
+
+    def on_step_end(self, loop):
+        self.counts.append(len(self.leaf.hooks or ()))
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_nothing_listens_at_a_leaf_afterwards(fails):
+    model = Shifted(fails)
+    count = Count(model.bias.weight)
+    flow = training.GradientFlow(every=1)
+    data = datasets.digits().subset(slice(64))
+    arguments = nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=1e-3), data
+    caught = pytest.raises(ArithmeticError) if fails else contextlib.nullcontext()
+    with caught:
+        training.fit(model, *arguments, epochs=3, batch_size=32, callbacks=[flow, count])
+    assert not model.bias.weight.hooks
+    assert max(count.counts, default=0) <= 1
+    assert not any(module._hooks or module._pre_hooks for module in model.modules())
+    if not fails:  # the bias is added to every row's output, so its signal is the norm of the sum
+        rows = [row for row in flow.rows if row["layer"] == "bias"]
+        assert [row["signal"] for row in rows] == pytest.approx([row["gradient"] for row in rows])
