@@ -376,6 +376,20 @@ def test_depth_and_repeats_are_those_that_were_asked_for(opened, tmp_path):
     assert names(depth=3, repeats=False).count("norm: LayerNorm(8)") == 3
 
 
+def test_a_thousand_rounds_of_a_loop_unfold_in_parts(shown):
+    """All at once they would keep the browser busy for minutes."""
+    x = y = mg.randn(3, requires_grad=True)
+    for _ in range(1000):
+        y = mg.sin(y * 1.01) + x
+    page = shown(viz.graph(y, show="gradients"))
+    assert page.texts(NAMES) == ["tensor", "mul, sin, add × 1000", "output"]
+    page.press("b")
+    assert page.text(STEP).startswith("Step 1 of 3000")
+    names = page.texts(NAMES)
+    assert "1 to 32" in names  # folded, with all the others but the last
+    assert len(names) < 80
+
+
 def test_stays_usable_with_3000_operations(shown):
     numbers = mg.rand(3000).tolist()
     y = mg.randn(3, requires_grad=True)

@@ -15,8 +15,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from minigrad.viz.graphs.data import Graph, Statistics
+from minigrad.viz.graphs.data import Box, Graph, Statistics
 from minigrad.viz.graphs.fold import members
+from minigrad.viz.graphs.repeats import parts
 
 LARGE = 300  # operations; a larger graph's page has the numbers of very small arrays only
 FEW = 8
@@ -99,6 +100,7 @@ def page(graph: Graph) -> str:
 
 def data(graph: Graph) -> dict[str, Any]:
     """Return all that is known of a graph, as JSON can hold it."""
+    graph = _with_few_in_a_box(graph)
     inside = members(graph)
     totals = graph.totals()
     small = totals.operations <= LARGE
@@ -118,6 +120,28 @@ def data(graph: Graph) -> dict[str, Any]:
         "steps": [_plain(step, small) for step in graph.steps],
         "rules": graph.rules,
     }
+
+
+def _with_few_in_a_box(graph: Graph) -> Graph:
+    """Return the graph with the blocks of long repeats in parts, which can be unfolded one by one.
+
+    A thousand blocks side by side would keep the browser busy for minutes.
+    """
+    blocks: dict[str, list[str]] = {}
+    for box in graph.boxes:
+        blocks.setdefault(box.parent, []).append(box.key)
+    new, homes = [], {}
+    for box in graph.boxes:
+        if box.kind == "repeat":
+            found, start = blocks[box.key], 1
+            for i, part in enumerate(parts(found)):
+                key = f"{box.key}p{i}"
+                end = start + len(part) - 1
+                new.append(Box(key, f"{start:,} to {end:,}", "part", "", box.key))
+                homes.update(dict.fromkeys(part, key))
+                start = end + 1
+    boxes = [replace(box, parent=homes.get(box.key, box.parent)) for box in graph.boxes]
+    return replace(graph, boxes=(*boxes, *new))
 
 
 def embedded(value: Any) -> str:

@@ -154,7 +154,7 @@ def with_repeats(graph: Graph) -> Graph:
                 moved.update((item, inner) for item in block)
                 deeper.append((scope, inner, block))
         if parent == scope:  # not in a block, which is short
-            for i, part in enumerate(_parts(top)):
+            for i, part in enumerate(parts(top)):
                 key = f"r{len(new)}"
                 new[key] = Box(key, f"part {i + 1}", "part", "", scope)
                 for item in part:
@@ -228,7 +228,7 @@ def _title(tree: _Tree, block: list[str]) -> str:
     return ", ".join(names) if len(names) <= 3 else f"{names[0]} … {names[-1]}"
 
 
-def _parts(items: list[str]) -> list[list[str]]:
+def parts(items: list[str]) -> list[list[str]]:
     """Return the stretches of a long list of items, about as many as each has items; else none."""
     if len(items) <= LARGEST:
         return []
