@@ -25,7 +25,14 @@ def cells(path):
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_it_runs_as_a_program(path, tmp_path):
-    assert run(path, tmp_path, timeout=120), "a chapter shows what it found"
+    printed = run(path, tmp_path, timeout=120).splitlines()
+    wrote = [line.removeprefix("wrote ") for line in printed if line.startswith("wrote ")]
+    assert len(wrote) < len(printed), "a chapter shows what it found"
+    number = path.name[:2]
+    shown = path.read_text("utf-8").count("viz.show(")
+    assert wrote == [line for line in wrote if line.startswith(f"runs/course/{number}-")]
+    assert len(set(wrote)) == shown > 0
+    assert all((tmp_path / name).stat().st_size > 1000 for name in wrote)
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)

@@ -33,7 +33,7 @@ def f(x):
 
 
 x = mg.tensor(1.5, requires_grad=True, dtype=mg.float64)
-viz.graph(f, x, show="values")
+viz.show(viz.graph(f, x, show="values"), "runs/course/01-1.svg")
 
 # %% [markdown]
 # The picture is a graph. Each box is an operation, and below its name is its value. An arrow says
@@ -96,7 +96,7 @@ plt.plot(near, [y.item() + by_hand * (t - v) for t in near], "k", lw=1, label="t
 plt.plot(v, y.item(), "ko", ms=4)
 plt.xlabel("$x$")
 plt.legend()
-plt.show()
+viz.show(plt.gcf(), "runs/course/01-2.png")
 
 # %% [markdown]
 # Where $f$ has a maximum or a minimum, its slope crosses zero.

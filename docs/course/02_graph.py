@@ -42,7 +42,8 @@ walk(y.node)
 
 # %%
 a = mg.randn(1000, requires_grad=True)
-viz.graph(lambda a: (mg.tanh(a + 1) + mg.sin(a) + 3).sum(), a, show="bytes")
+kept = viz.graph(lambda a: (mg.tanh(a + 1) + mg.sin(a) + 3).sum(), a, show="bytes")
+viz.show(kept, "runs/course/02-1.svg")
 
 # %% [markdown]
 # The sums keep nothing. The sine keeps its input, which exists anyway. Of $\tanh$ the derivative
@@ -56,9 +57,8 @@ viz.graph(lambda a: (mg.tanh(a + 1) + mg.sin(a) + 3).sum(), a, show="bytes")
 #
 # $$\bar{u} \leftarrow \bar{u} + \bar{v}\,\frac{\partial v}{\partial u},$$
 #
-# and it takes the operations from the newest to the oldest. So when an operation's turn comes,
-# all that used its value have added their share. A graph that was asked for gradients knows the
-# steps.
+# and it takes the operations from the newest to the oldest: when one has its turn, all that used
+# its value have added their share. A graph that was asked for gradients knows the steps.
 
 
 # %%
@@ -71,12 +71,12 @@ names = {vertex.key: vertex.name for vertex in graph.vertices}
 for number, step in enumerate(graph.steps, 1):
     gives = ", ".join(f"{names[a.target]} now has {a.after.mean:+.3f}" for a in step.adds)
     print(f"{number}. {names[step.vertex]:4} has {step.gradient.mean:+.3f}; {gives}")
-graph
+viz.show(graph, "runs/course/02-2.svg")
 
 # %% [markdown]
 # The last step gives $x$ its share twice, once for each factor of $x \cdot x$. Together with what
 # came by the other path, that makes the derivative of chapter 1. Colors show the gradient's size.
-# As a page, `viz.html(f, "graph.html", x)`, the same walk can be driven from the keyboard.
+# As a page, `viz.html(f, "graph.html", x)`, the walk can be driven from the keyboard.
 #
 # ## An engine in twenty lines
 #
@@ -132,7 +132,7 @@ z = mg.linspace(0, 3, 200).requires_grad_()
 plt.plot(z.numpy(), z.grad.numpy())
 plt.xlabel("$z_i$")
 plt.ylabel(r"$\partial/\partial z_i \, \Sigma f(z_j)^2$")
-plt.show()
+viz.show(plt.gcf(), "runs/course/02-3.png")
 
 # %% [markdown]
 # ## What must hold

@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minigrad as mg
+from minigrad import viz
 
 # %% [markdown]
 # ## A gradient has the shape of its tensor
@@ -55,7 +56,7 @@ for ax, (title, values) in zip(axes, shown.items(), strict=True):
         ax.text(j, i, f"{value:g}", ha="center", va="center", color="black")
     ax.set_title(title, fontsize=9)
     ax.set_axis_off()
-plt.show()
+viz.show(plt.gcf(), "runs/course/03-1.png")
 
 # %% [markdown]
 # Two maps are at work. Forward, $b$ goes through the matrix $S$ that repeats it; back, the

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minigrad as mg
-from minigrad import testing
+from minigrad import testing, viz
 from minigrad.primitive import elementwise
 
 # %% [markdown]
@@ -65,7 +65,7 @@ plt.gca().invert_xaxis()
 plt.xlabel("step $h$")
 plt.ylabel("relative error")
 plt.legend()
-plt.show()
+viz.show(plt.gcf(), "runs/course/04-1.png")
 
 # %% [markdown]
 # Read from left to right. At first the errors fall as Taylor says, the central one twice as

@@ -23,7 +23,7 @@ x, y = mg.tensor(data.x), data.y
 colors = np.array(["#0072b2", "#d55e00"])
 plt.scatter(*data.x.T, c=colors[data.y], s=8)
 plt.gca().set_aspect("equal")
-plt.show()
+viz.show(plt.gcf(), "runs/course/05-1.png")
 
 # %% [markdown]
 # ## A model is a function of its parameters
@@ -55,7 +55,7 @@ def loss_of(x, y):
     return -log_p[np.arange(len(y)), y].mean()
 
 
-viz.graph(loss_of(x, y), parameters)
+viz.show(viz.graph(loss_of(x, y), parameters), "runs/course/05-2.svg")
 
 # %% [markdown]
 # The logarithm of the softmax is $z_k - \log \sum_j e^{z_j}$. To compute it in this form keeps
@@ -100,7 +100,7 @@ right.contour(across, down, p, levels=[0.5], colors="black")
 right.scatter(*data.x.T, c=colors[data.y], s=10, edgecolors="white", linewidths=0.4)
 right.grid(visible=False)
 right.set_title("probability of the second class; the line is at one half")
-plt.show()
+viz.show(plt.gcf(), "runs/course/05-3.png")
 
 # %% [markdown]
 # The line bends around the moons. Near it the colors are pale: there the model is not sure.

@@ -23,7 +23,7 @@ from minigrad import nn, viz
 mg.manual_seed(0)
 small = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 2))
 print(small)
-viz.graph(small, mg.randn(8, 2))
+viz.show(viz.graph(small, mg.randn(8, 2)), "runs/course/06-1.svg")
 
 # %% [markdown]
 # ## What a layer does to the size of a signal
@@ -99,7 +99,7 @@ for ax, title in zip(
 ):
     ax.set(xlabel="layer", title=title, ylim=(1e-16, 1e8))
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
-plt.show()
+viz.show(plt.gcf(), "runs/course/06-2.png")
 
 # %% [markdown]
 # Read the left picture from left to right and the right one from right to left. With weights that

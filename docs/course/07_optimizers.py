@@ -91,7 +91,7 @@ for ax, (name, points) in zip(axes.flat, paths.items(), strict=True):
     ax.plot(*points.T, "o-", ms=2, lw=1)
     ax.set(title=f"{name}: f = {valley(points[-1]):.1e}", xlim=(-10, 3), ylim=(-2, 2))
     ax.grid(visible=False)
-plt.show()
+viz.show(plt.gcf(), "runs/course/07-1.png")
 
 # %% [markdown]
 # Gradient descent zigzags across and creeps along. Momentum damps the zigzag and gathers speed,
@@ -132,7 +132,7 @@ print({name: f"{value:.0e}" for name, value in apart.items()})
 
 # %%
 race = viz.race("rosenbrock", ["sgd", "momentum", "adam"])
-race
+viz.show(race, "runs/course/07-2.png")
 
 # %% [markdown]
 # ## What must hold

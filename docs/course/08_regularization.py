@@ -9,7 +9,7 @@
 import matplotlib.pyplot as plt
 
 import minigrad as mg
-from minigrad import datasets, nn, optim, training
+from minigrad import datasets, nn, optim, training, viz
 
 # %% [markdown]
 # ## Overfitting, on purpose
@@ -53,7 +53,7 @@ for ax, metric in zip(axes, ["loss", "accuracy"], strict=True):
     ax.plot(plain[f"test_{metric}"], label="test")
     ax.set(xlabel="epoch", title=metric)
 axes[0].legend()
-plt.show()
+viz.show(plt.gcf(), "runs/course/08-1.png")
 
 # %% [markdown]
 # The training loss goes to zero: in the end the network knows even the wrong labels by heart. The
@@ -89,7 +89,7 @@ for (name, run), style in zip(runs.items(), ["k-", "-", "--", "-.", ":", "-"], s
     ax.plot(run["test_loss"], style, lw=3 if name == "early stopping" else 1.6, label=name)
 ax.set(xlabel="epoch", title="test loss")
 ax.legend()
-plt.show()
+viz.show(plt.gcf(), "runs/course/08-2.png")
 
 # %%
 for name, run in runs.items():

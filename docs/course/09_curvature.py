@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minigrad as mg
-from minigrad import datasets, nn, optim
+from minigrad import datasets, nn, optim, viz
 
 # %% [markdown]
 # ## The Hessian
@@ -50,7 +50,7 @@ eigenvalues = np.linalg.eigvalsh(dense.astype(float))
 right.plot(eigenvalues[::-1], ".", ms=3)
 right.set_yscale("symlog", linthresh=1e-3)
 right.set(title="eigenvalues, by size", xlabel="number")
-plt.show()
+viz.show(plt.gcf(), "runs/course/09-1.png")
 
 # %% [markdown]
 # A few eigenvalues are large, and many are about 0: in most directions the loss hardly changes. A
@@ -87,7 +87,7 @@ largest = eigenvalues[-1]
 plt.semilogy(np.abs(np.array(estimates) / largest - 1), ".-")
 plt.xlabel("product")
 plt.ylabel("relative error of $λ_{max}$")
-plt.show()
+viz.show(plt.gcf(), "runs/course/09-2.png")
 
 # %% [markdown]
 # ## The largest step
@@ -122,7 +122,7 @@ for factor in (1.0, 1.9, 1.98, 2.1):
     plt.semilogy(curves[factor], label=f"α = {factor} / λmax")
 plt.gca().set(xlabel="step", ylabel="loss, above its minimum", ylim=(1e-10, None))
 plt.legend()
-plt.show()
+viz.show(plt.gcf(), "runs/course/09-3.png")
 
 # %% [markdown]
 # The limit is sharp. A little below it the loss falls, a little above it grows without end. And

@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minigrad as mg
-from minigrad import optim
+from minigrad import optim, viz
 
 # %% [markdown]
 # ## Newton's method
@@ -74,7 +74,7 @@ plt.ylim(1e-13, 1e3)
 plt.xlabel("products with the matrix")
 plt.ylabel("norm of the residual")
 plt.legend()
-plt.show()
+viz.show(plt.gcf(), "runs/course/10-1.png")
 
 # %% [markdown]
 # In exact arithmetic as many steps are needed as there are *different* eigenvalues; rounding
@@ -118,7 +118,7 @@ for (name, points), style in zip(paths.items(), ["o-", "s-", "^-"], strict=True)
 plt.plot([0, 0], [0, 2**0.5], "k*", ms=10)
 plt.grid(visible=False)
 plt.legend(loc="lower left", fontsize=8, frameon=True, framealpha=1)
-plt.show()
+viz.show(plt.gcf(), "runs/course/10-2.png")
 
 # %% [markdown]
 # Along $y$ the curvature is negative. Newton divides by it, and so goes *up* that direction, to

@@ -13,6 +13,7 @@ from minigrad.viz.picture import Picture
 from minigrad.viz.race import RATES, Race, Run, race
 from minigrad.viz.render import RenderError
 from minigrad.viz.reports import ReportError, report
+from minigrad.viz.show import show
 from minigrad.viz.spectrum import spectrum
 from minigrad.viz.surfaces import SURFACES, Surface
 
@@ -20,5 +21,5 @@ __all__ = [
     "RATES", "SURFACES", "Activations", "Box", "Decision", "Edge", "Graph", "Landscape",
     "LayerActivations", "Picture", "PlanePath", "Race", "RenderError", "ReportError", "Run",
     "Surface", "Trace", "Trajectory", "Vertex", "activations", "curves", "decision", "graph",
-    "html", "landscape", "race", "report", "spectrum", "trace",
+    "html", "landscape", "race", "report", "show", "spectrum", "trace",
 ]  # fmt: skip
