@@ -70,7 +70,7 @@ def grad(
             raise GraphError(
                 f"input {i} does not require a gradient; make it with requires_grad=True"
             )
-    targets: list[Parent] = [x if x.node is None else x.node for x in wanted]
+    targets: list[Parent] = [x.node or x for x in wanted]
     _, gradients = _sweep(roots, seeds, targets, retain_graph, create_graph)
     found = [gradients.get(id(target)) for target in targets]
     if not allow_unused and any(g is None for g in found):
@@ -92,13 +92,16 @@ def _sweep(
     gradients: dict[int, Any] = {}
     for root, seed in zip(roots, seeds, strict=True):
         value = _seed(root, seed, create_graph)  # checks the root first
-        _add(gradients, root if root.node is None else root.node, _fitted(value, root))
+        _add(gradients, root.node or root, value)
     nodes, leaves = _reach(roots)
     wanted = None if targets is None else {id(target) for target in targets}
     useful = None if wanted is None else _useful(nodes, wanted)
     retain = create_graph if retain_graph is None else retain_graph
-    with enable_grad() if create_graph else no_grad():
-        _run(nodes, gradients, wanted, useful, retain, _tensors if create_graph else _arrays)
+    if create_graph:
+        with enable_grad():
+            _run(nodes, gradients, wanted, useful, retain, _tensors)
+    else:  # what rules compute from arrays is not recorded anyway
+        _run(nodes, gradients, wanted, useful, retain, _arrays)
     reached = [leaf for leaf in leaves if id(leaf) in gradients]
     for leaf in reached:
         if leaf.hooks:
@@ -122,27 +125,28 @@ def _run(
     arrays, anomaly = lift is _arrays, mode.anomaly
     for node in nodes:
         key = id(node)
-        g = gradients.get(key)
-        if g is None or (useful is not None and key not in useful):
+        if useful is not None and key not in useful:
             continue
         keep = wanted is not None and key in wanted
-        if not keep:
-            del gradients[key]
+        g = gradients.get(key) if keep else gradients.pop(key, None)
+        if g is None:
+            continue
         if node.hooks and hooked:
             g = _hooked(node.hooks, g, lift is _tensors)
             if keep:
                 gradients[key] = g
         node.check()
         op, params = node.op, node.params
+        variadic = op.variadic
         frame = lift(node, g)
         g = frame[0]
         for i, parent in enumerate(node.parents):
             if parent is None or (useful is not None and id(parent) not in useful):
                 continue
-            rule = op.rules[0 if op.variadic else i]
+            rule = op.rules[0 if variadic else i]
             if rule is None:
                 raise GraphError(f"{op.__name__} is not differentiable in its input {i}")
-            if op.variadic:
+            if variadic:
                 frame[3] = i
             pulled = rule.call(frame, params)
             if pulled is None:
@@ -156,8 +160,10 @@ def _run(
                     pulled = pulled.copy()  # a leaf's gradient is nobody else's memory
             if pulled.shape != like.shape or pulled.dtype != like.dtype:
                 pulled = _fitted(pulled, like)
-            _add(gradients, parent, pulled)
-            del pulled  # its memory may be wanted by the next
+            key = id(parent)  # as `_add` does, of which a call would cost as much as the sum
+            before = gradients.get(key)
+            gradients[key] = pulled if before is None else before + pulled
+            pulled = before = None  # their memory may be wanted by the next
         if not retain:
             node.free()
 
@@ -181,9 +187,9 @@ def pull(
     gradients: dict[int, Any] = {}
     for root, seed in zip(roots, seeds, strict=True):
         if root.requires_grad:
-            _add(gradients, root if root.node is None else root.node, _fitted(seed, root))
+            _add(gradients, root.node or root, _fitted(seed, root))
     nodes, _ = _reach(roots)
-    sources = [x if x.node is None else x.node for x in targets]
+    sources = [x.node or x for x in targets]
     wanted = {id(source) for source in sources}
     lift = _tensors if create_graph else _arrays
     with enable_grad() if create_graph else no_grad():
@@ -229,16 +235,16 @@ def _reach(roots: Iterable[Tensor]) -> tuple[list[Node], list[Tensor]]:
     """Return every node the roots were computed from, the newest first, and every leaf."""
     nodes: dict[int, Node] = {}
     leaves: dict[int, Tensor] = {}
-    stack: list[Parent] = [root if root.node is None else root.node for root in roots]
+    stack: list[Parent] = [root.node or root for root in roots]
     while stack:
         parent = stack.pop()
-        if type(parent) is not Node:
+        if type(parent) is Node:
+            key = id(parent)
+            if key not in nodes:
+                nodes[key] = parent
+                stack += parent.parents
+        elif parent is not None:
             leaves[id(parent)] = parent
-        elif id(parent) not in nodes:
-            nodes[id(parent)] = parent
-            for above in parent.parents:
-                if above is not None:
-                    stack.append(above)  # noqa: PERF401  (a comprehension is one more call)
     newest_first = sorted(nodes.values(), key=attrgetter("order"), reverse=True)
     return newest_first, list(leaves.values())
 
@@ -270,21 +276,20 @@ def _seed(root: Tensor, seed: Any, create_graph: bool) -> Any:
                 f"a tensor of shape {root.shape} has no single gradient; reduce it (.sum() or "
                 ".mean()), or give the vector: backward(gradient) with a gradient of that shape"
             )
-        seed = xp.ones(root.shape, root.dtype)
+        seed = xp.ones(root.shape, root.dtype) if root.ndim else xp.array(1, root.dtype)
         return Tensor.of(seed) if create_graph else seed
     if not isinstance(seed, Tensor):
         seed = Tensor(seed, dtype=root.dtype)
     if seed.shape != root.shape:
         raise ShapeError(f"a gradient of shape {seed.shape} for an output of shape {root.shape}")
-    if create_graph:
-        return seed
-    return seed.data.copy()
+    return _fitted(seed if create_graph else seed.data.copy(), root)
 
 
 def _hooked(hooks: list[Any], g: Any, create_graph: bool) -> Any:
     """Return the gradient as the hooks leave it."""
     for hook in list(hooks):
-        result = hook(_tensor(g))
+        with enable_grad() if create_graph else no_grad():
+            result = hook(_tensor(g))
         if result is not None:
             if not isinstance(result, Tensor) or result.shape != g.shape:
                 raise ShapeError(

@@ -14,7 +14,7 @@ from minigrad import backend
 from minigrad.backend import Array
 from minigrad.mode import GraphError, mode, user_line
 
-_counter = itertools.count()
+clock = itertools.count(1)  # ticks when a node is made and when a tensor is changed in place
 
 
 class Observer:
@@ -39,7 +39,7 @@ class Node:
 
     __slots__ = (
         "dtype", "freed", "hooks", "line", "op", "order", "out", "params", "parents", "shape",
-        "stamp", "values", "versions",
+        "values", "watched",
     )  # fmt: skip
 
     def __init__(
@@ -50,8 +50,7 @@ class Node:
         data: Array,
         keep_out: bool,
         params: dict[str, Any],
-        versions: list[list[int]],
-        stamp: int,
+        watched: list[list[int]],
     ) -> None:
         self.op = op
         self.parents = parents
@@ -60,9 +59,8 @@ class Node:
         self.params = params
         self.shape = data.shape
         self.dtype = data.dtype
-        self.order = next(_counter)
-        self.versions = versions
-        self.stamp = stamp  # the sum of the versions, which only grow
+        self.order = next(clock)
+        self.watched = watched  # when each kept value was last changed in place
         self.hooks: list[Callable[[Any], Any]] | None = None
         self.freed = False
         self.line = ""
@@ -96,19 +94,17 @@ class Node:
                 f"the graph was freed when it was differentiated (at {self.op.__name__}); to do it "
                 "twice, call backward(retain_graph=True) the first time"
             )
-        stamp = 0
-        for version in self.versions:
-            stamp += version[0]
-        if stamp != self.stamp:
-            shapes = ", ".join(str(x.shape) for x in self.kept())
-            raise GraphError(
-                f"a value that {self.op.__name__} kept for its derivative (of shape {shapes}) was "
-                "modified in place since; differentiate before the change (before "
-                "optimizer.step()), or change a copy"
-            )
+        for changed in self.watched:
+            if changed[0] > self.order:
+                shapes = ", ".join(str(x.shape) for x in self.kept())
+                raise GraphError(
+                    f"a value that {self.op.__name__} kept for its derivative (of shape {shapes}) "
+                    "was modified in place since; differentiate before the change (before "
+                    "optimizer.step()), or change a copy"
+                )
 
     def free(self) -> None:
         """Let go of everything kept."""
         self.freed = True
-        self.parents = self.values = self.versions = []
+        self.parents = self.values = self.watched = []
         self.out = None

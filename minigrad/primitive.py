@@ -22,6 +22,7 @@ _Array = backend.cpu.Array
 _Float64 = backend.cpu.float64
 
 Backend = ModuleType  # minigrad.backend.numpy or minigrad.backend.cupy
+Plan = tuple[list[int], list[int], bool]  # inputs to keep, the others, whether to keep the result
 
 
 class Rule:
@@ -137,7 +138,7 @@ class Primitive:
         ]
         self.tangent = None if tangent is None else Rule(tangent, self.inputs, False, one_pass)
         self.rules: list[Rule | None] = named + [None] * (len(self.inputs) - len(named))
-        self.plans: dict[tuple[int, int], tuple[tuple[int, ...], bool]] = {}
+        self.plans: dict[tuple[int, int], Plan] = {}
 
     def __repr__(self) -> str:
         return f"<operation {self.__name__}>"
@@ -146,8 +147,8 @@ class Primitive:
         """Return the rule of input `i`."""
         return self.rules[0 if self.variadic else i]
 
-    def plan(self, tracked: int, count: int) -> tuple[tuple[int, ...], bool]:
-        """Return which inputs to keep and whether to keep the result, `tracked` being a bit set."""
+    def plan(self, tracked: int, count: int) -> Plan:
+        """Return what a node keeps, `tracked` being a bit for each input that needs a gradient."""
         kept: set[int] = set()
         keep_out = False
         for i in range(count):
@@ -159,7 +160,7 @@ class Primitive:
             )
             kept.update(j for j in reads if self.kind != "bilinear" or j != i)
             keep_out |= 1 in rule.slots
-        return tuple(sorted(kept)), keep_out
+        return sorted(kept), [i for i in range(count) if i not in kept], keep_out
 
     def __call__(self, *inputs: Any, **params: Any) -> Any:
         """Compute the result, and record it if an input requires a gradient."""
@@ -171,16 +172,19 @@ class Primitive:
                 return self.forward(backend.cpu, *inputs, **params)
             except Exception as error:
                 raise self._explain(list(inputs), error) from None
-        values = []
-        tracked = 0  # a bit for each input that requires a gradient
+        values: list[Any] = []
+        parents: list[Any] = []  # of the inputs that need a gradient; None for the others
+        tracked = 0  # a bit for each of them
         bit = 1
         tensors = wide = False
         for x in inputs:
+            parent = None
             if isinstance(x, Tensor):
                 tensors = True
                 values.append(x.data)
                 if x.requires_grad:
                     tracked |= bit
+                    parent = x.node or x
             elif isinstance(x, _Array):
                 values.append(x)
             elif hasattr(x, "__primitive__"):
@@ -188,6 +192,7 @@ class Primitive:
             else:
                 values.append(_operand(x))
                 wide = wide or type(x) is _Float64
+            parents.append(parent)
             bit <<= 1
         if tensors and wide:  # a NumPy float64 scalar is a number, not a wish for float64
             values = [float(x) if type(x) is _Float64 else x for x in values]
@@ -198,56 +203,33 @@ class Primitive:
             raise self._explain(values, error) from None
         if not tensors:
             return data
-        if not isinstance(data, xp.Array) and not backend.is_array(data):
+        if type(data) is not _Array and not backend.is_array(data):
             data = xp.asarray(data)
-        if data.dtype.char in "ed" and not _has(data.dtype.name, values) and "dtype" not in params:
-            if data.dtype.char == "e":  # NumPy's choice for booleans and small integers
+        dtype = data.dtype
+        if dtype.char in "ed" and not _has(dtype.name, values) and "dtype" not in params:
+            if dtype.char == "e":  # NumPy's choice for booleans and small integers
                 small = [x.astype("float32") if backend.is_array(x) else x for x in values]
                 data = xp.asarray(self.forward(xp, *small, **params))
             data = data.astype("float32")
-        out = Tensor.of(data)
-        if self.view:
-            out.version = inputs[0].version
         if mode.anomaly:
             _inspect(self, data, values)
-        if tracked and mode.recording and data.dtype.kind == "f":
-            self._record(out, inputs, values, tracked, params)
-        return out
-
-    def _record(
-        self,
-        out: Tensor,
-        inputs: tuple[Any, ...],
-        values: list[Any],
-        tracked: int,
-        params: dict[str, Any],
-    ) -> None:
-        """Make `out` a node of the graph that keeps what the rules of the tracked inputs read."""
-        key = (tracked, len(inputs))
-        plan = self.plans.get(key)
+        changed = inputs[0].changed if self.view else [0]
+        if not tracked or dtype.kind != "f" or not mode.recording:
+            return Tensor.of(data, None, changed)
+        # A node of the graph, which keeps what the rules of the tracked inputs read.
+        plan = self.plans.get((tracked, bit))
         if plan is None:
-            plan = self.plans[key] = self.plan(*key)
-        kept, keep_out = plan
-        parents: list[Any] = []
-        versions = []
-        stamp = 0
-        for i, x in enumerate(inputs):
-            parent = None
-            if tracked >> i & 1:
-                parent = x if x.node is None else x.node
-            if i in kept:
-                if isinstance(x, Tensor):
-                    version = x.version
-                    versions.append(version)
-                    stamp += version[0]
-            else:
-                values[i] = parent
-            parents.append(parent)
-        if keep_out:
-            versions.append(out.version)
-            stamp += out.version[0]
-        out.node = Node(self, parents, values, out.data, keep_out, params, versions, stamp)
-        out.requires_grad = True
+            plan = self.plans[tracked, bit] = self.plan(tracked, len(inputs))
+        kept, others, keep_out = plan
+        watched = [changed] if keep_out else []
+        for i in kept:
+            x = inputs[i]
+            if isinstance(x, Tensor):
+                watched.append(x.changed)
+        for i in others:
+            values[i] = parents[i]
+        node = Node(self, parents, values, data, keep_out, params, watched)
+        return Tensor.of(data, node, changed)
 
     def _explain(self, values: list[Any], error: Exception) -> Exception:
         """Return the error that says what was given and what is legal, if the cause is known."""

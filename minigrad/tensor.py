@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 from minigrad import backend
 from minigrad.backend import Array, Device, DeviceError
 from minigrad.mode import GraphError, ShapeError, mode
-from minigrad.node import Node
+from minigrad.node import Node, clock
 
 Value = Any  # a Tensor, an array, or a Python number
 DType = Any  # a NumPy dtype, its name, or its scalar type
+
+_new = object.__new__
 
 
 class Tensor:
@@ -32,40 +34,38 @@ class Tensor:
     __slots__ = (
         "__weakref__",
         "_grad",
+        "changed",
         "data",
         "hooks",
         "name",
         "node",
         "requires_grad",
-        "version",
     )
     __hash__ = object.__hash__
 
     data: Array
     node: Node | None
-    version: list[int]  # one cell, shared by all tensors that share the memory
+    changed: list[int]  # when it was last changed in place; all that share the memory share it
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: DType = None) -> None:
         self.data = _array(data, dtype, None)
         self._grad: Tensor | None = None
         self.node = None
         self.hooks: list[Callable[[Any], Any]] | None = None
-        self.version = [0]
+        self.changed = [0]
         self.name: str | None = None
         self.requires_grad = False
         if requires_grad:
             self.requires_grad_()
 
     @classmethod
-    def of(cls, data: Array, node: Node | None = None) -> Tensor:
+    def of(cls, data: Array, node: Node | None = None, changed: list[int] | None = None) -> Tensor:
         """Return a tensor around an array as it is."""
-        self = Tensor.__new__(Tensor)
+        self = _new(Tensor)
         self.data = data
-        self._grad = None
         self.node = node
-        self.hooks = None
-        self.version = [0]
-        self.name = None
+        self.changed = changed or [0]
+        self._grad = self.hooks = self.name = None
         self.requires_grad = node is not None
         return self
 
@@ -151,9 +151,7 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """Return a tensor on the same memory that gradients do not pass."""
-        out = Tensor.of(self.data)
-        out.version = self.version
-        return out
+        return Tensor.of(self.data, None, self.changed)
 
     def numpy(self) -> Any:
         """Return the value as a NumPy array: on ``"cpu"`` the same memory.
@@ -178,7 +176,7 @@ class Tensor:
 
     def modified(self) -> None:
         """Note that the value was changed in place; graphs that kept it will refuse to be used."""
-        self.version[0] += 1
+        self.changed[0] = next(clock)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if self.requires_grad and mode.recording:

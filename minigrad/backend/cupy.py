@@ -183,6 +183,11 @@ def _arrived(sent: Any, used: Any) -> Any:
     return sent
 
 
+def columns_first(array: Any, axis: tuple[int, ...]) -> bool:
+    """Say whether to reduce rows as columns; here each row is a thread, or more."""
+    return False
+
+
 def known_finite(array: Any) -> bool:
     """Say whether all elements are known to be finite: never, since to know is to wait."""
     return False

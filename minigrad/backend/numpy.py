@@ -133,15 +133,25 @@ def sum(array: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return np.sum(array, axis=axis, keepdims=keepdims)
 
 
+def columns_first(array: Any, axis: tuple[int, ...]) -> bool:
+    """Say whether to reduce the rows of a matrix as columns of its transpose, copied.
+
+    NumPy starts a loop for each row, which costs more than what it does in a short one: the largest
+    elements of 1024 × 10 float32 take 55 µs, and those of the transpose 5 with the copy.
+    """
+    return axis == (1,) and array.ndim == 2 and array.shape[1] <= 32 and array.shape[0] >= 16
+
+
 def matmul(a: Any, b: Any) -> Any:
     """Return the matrix product (or products), large ones in memory from the pool.
 
     For small matrices the method is 0.4 µs ahead of the function.
     """
     if a.ndim == 2 and b.ndim == 2:
-        shape = (a.shape[0], b.shape[1])
-        if shape[0] * shape[1] < LARGE:
+        rows, columns = a.shape[0], b.shape[1]
+        if rows * columns < LARGE:
             return a.dot(b)
+        shape = (rows, columns)
     elif a.ndim > 1 and b.ndim > 1:
         shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
         if math.prod(shape) < LARGE:

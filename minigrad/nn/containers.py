@@ -15,7 +15,7 @@ class ModuleList(Module):
     """
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
-        self._items: tuple[Module, ...] = ()
+        self._items = ()
         for module in modules:
             self.append(module)
 

@@ -53,9 +53,10 @@ class Linear(Module):
 
     def forward(self, x: Any) -> Any:
         """Return x Wᵀ + b."""
-        if x.shape[-1:] != (self.in_features,):
+        shape = x.shape
+        if not shape or shape[-1] != self.in_features:
             raise ShapeError(
-                f"Linear({self.in_features}, {self.out_features}) got an input of shape {x.shape}; "
+                f"Linear({self.in_features}, {self.out_features}) got an input of shape {shape}; "
                 f"its last size must be {self.in_features} (nn.Flatten() makes images rows)"
             )
         if self.bias is None:

@@ -60,6 +60,7 @@ class Module:
 
     training: bool = True
     _buffers: tuple[str, ...] = ()
+    _items: tuple[Module, ...] = ()  # what a container holds beside its attributes
     _hooks: tuple[Hook, ...] = ()
     _pre_hooks: tuple[Hook, ...] = ()
 
@@ -275,15 +276,15 @@ class Module:
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to None."""
         seen: set[int] = set()
-        stack: list[Module] = [self]
+        stack: list[Any] = [self]
         while stack:  # a loop of its own: with the names it would take as long as a small layer
-            module = stack.pop()
-            seen.add(id(module))
-            for _, value in module._members():
-                if isinstance(value, Parameter):
-                    value._grad = None
-                elif isinstance(value, Module) and id(value) not in seen:
-                    stack.append(value)
+            value = stack.pop()
+            if isinstance(value, Parameter):
+                value._grad = None
+            elif isinstance(value, Module) and id(value) not in seen:
+                seen.add(id(value))
+                stack += value.__dict__.values()
+                stack += value._items
 
     def requires_grad_(self: M, requires_grad: bool = True) -> M:
         """Unfreeze (or freeze) every parameter; return this module."""

@@ -197,7 +197,7 @@ def _shifted(xp: Backend, x: Array, axis: tuple[int, ...]) -> tuple[Array, Array
         x = x.astype("float64")
     top = x.max(axis if len(axis) != 1 else axis[0], keepdims=True)
     if not xp.known_finite(top):
-        top = xp.where(xp.isfinite(top), top, 0)
+        top = xp.where(xp.isinf(top), 0, top)
     return x - top, top
 
 
@@ -255,9 +255,12 @@ def softmax(x: Value, axis: Axis = -1) -> Any:
     shape_rule=_NONEMPTY,
 )
 def _log_softmax(xp: Backend, x: Array, *, axis: tuple[int, ...]) -> Array:
+    turned = xp.columns_first(x, axis)
+    if turned:
+        x, axis = x.T.copy(), (0,)
     shifted = _shifted(xp, x, axis)[0]
     shifted -= xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
-    return shifted
+    return shifted.T.copy() if turned else shifted
 
 
 @in_float32

@@ -196,6 +196,26 @@ def test_a_row_of_nothing_but_minus_infinity_is_nan_and_alone(f):
         np.testing.assert_array_equal(found.numpy()[1], expected.numpy()[0])
 
 
+@pytest.mark.parametrize("shape", [(15, 3), (16, 1), (16, 32), (40, 33), (200, 7)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_log_softmax_of_short_rows_and_long_ones(shape, dtype):
+    """Short ones are computed as columns; no number may come from another row."""
+    x = (np.random.default_rng(0).normal(size=shape) * 50).astype(dtype)
+    x[1, 0], x[2, 0], x[3] = -INF if shape[1] > 1 else 0, np.nan, -1e30
+    found, gradient = mg.value_and_grad(lambda x: mg.log_softmax(x, 1).sum())(mg.tensor(x))
+    rows = np.isfinite(x).all(axis=1)
+    y = mg.log_softmax(mg.tensor(x), 1).numpy()
+    assert y.dtype == dtype
+    assert y.flags.c_contiguous
+    assert np.isnan(found.item())
+    tolerance = {"float32": 1e-6, "float64": 1e-15}[dtype]
+    expected = special.log_softmax(x.astype("float64"), axis=1)
+    np.testing.assert_allclose(y[rows], expected[rows], rtol=tolerance, atol=tolerance * 100)
+    assert np.isnan(y[2]).all()
+    slope = 1 - shape[1] * special.softmax(x.astype("float64"), axis=1)
+    np.testing.assert_allclose(gradient.numpy()[rows], slope[rows], atol=tolerance * 100)
+
+
 def test_a_row_that_is_masked_as_a_whole_is_given_numbers_first():
     """The way that the docstring of softmax names."""
     scores = mg.tensor([[1.0, 2.0], [3.0, 1.0]], requires_grad=True)

@@ -15,7 +15,7 @@ def state(model):
     """Return everything that must not change, and the arrays that must be the same objects."""
     values = [p.numpy().tobytes() for p in [*model.parameters(), *model.buffers()]]
     modes = [module.training for module in model.modules()]
-    versions = [p.version[0] for p in model.parameters()]
+    versions = [p.changed[0] for p in model.parameters()]
     memory = [p.data for p in [*model.parameters(), *model.buffers()]]
     return (values, modes, versions, mg.random.get_state()), memory
 

@@ -7,6 +7,7 @@ ignored are left out. On a GPU the host would have to wait for them: it looks on
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +21,6 @@ from minigrad.ops.half import in_float32
 from minigrad.tensor import Value
 
 
-@in_float32
 def cross_entropy(
     logits: Value,
     target: Value,
@@ -30,39 +30,55 @@ def cross_entropy(
     label_smoothing: float = 0.0,
 ) -> Any:
     """Return -log softmax(logits)[target], reduced; see `nn.CrossEntropyLoss`."""
+    array, classes = raw(logits), raw(target)
+    if (
+        type(array) is type(classes) is backend.cpu.Array
+        and array.dtype.char in "fd"
+        and classes.dtype.kind == "i"
+        and array.ndim == 2
+        and classes.ndim == 1
+        and ignore_index < 0
+        and not label_smoothing
+        and reduction in REDUCTIONS
+    ):
+        count, width = array.shape
+        # Seen as unsigned, a negative class is a large one: one comparison finds both errors.
+        unsigned = classes.dtype.char.upper()
+        if 0 < count == len(classes) and classes.view(unsigned).max() < width:
+            scale = 1 / count if reduction == "mean" else 1.0
+            index = _first_places(count, width) + classes
+            return neural.cross_entropy(logits, index, scale, reduction != "none")
+    return _any_cross_entropy(logits, target, ignore_index, reduction, label_smoothing)
+
+
+@functools.lru_cache(32)
+def _first_places(count: int, width: int) -> Any:
+    """Return the flat position of the first number of each row."""
+    return backend.cpu.arange(0, count * width, width)
+
+
+@in_float32
+def _any_cross_entropy(
+    logits: Value, target: Value, ignore_index: int, reduction: str, label_smoothing: float
+) -> Any:
+    """Return the cross-entropy of classes or probabilities, of any shape, on any device."""
     classes = raw(target)
     on_cpu = _together(logits, classes, "cross_entropy") is backend.cpu
-    if (
-        on_cpu
-        and logits.ndim == 2
-        and classes.ndim == 1
-        and classes.dtype.kind == "i"
-        and not label_smoothing
-        and ignore_index < 0
-        and reduction in REDUCTIONS
-        and 0 < len(classes) == logits.shape[0]
-    ):
-        count, width = logits.shape
-        # Seen as unsigned, a negative class is a large one: one comparison finds both errors.
-        if classes.view(f"u{classes.dtype.itemsize}").max() < width:
-            index = backend.of((classes,)).arange(0, count * width, width) + classes
-            scale = 1 / count if reduction == "mean" else 1.0
-            return neural.cross_entropy(logits, index, scale, reduction != "none")
     check_reduction(reduction)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"label_smoothing is a number from 0 to 1, not {label_smoothing!r}")
     if classes.dtype.kind == "f":
         return _probable(logits, target, reduction, label_smoothing)
-    if not on_cpu:
+    if on_cpu:
+        return _indexed(logits, classes, ignore_index, reduction, label_smoothing)
 
-        def losses(rows: Any, flat: Any, place: Any) -> Any:
-            if not label_smoothing:
-                return neural.cross_entropy(rows, place, 1.0, False)
-            soft = _smoothed(rows, place, label_smoothing)
-            return neural.soft_cross_entropy(rows, soft, 1.0, False)
+    def losses(rows: Any, flat: Any, place: Any) -> Any:
+        if not label_smoothing:
+            return neural.cross_entropy(rows, place, 1.0, False)
+        soft = _smoothed(rows, place, label_smoothing)
+        return neural.soft_cross_entropy(rows, soft, 1.0, False)
 
-        return _unseen(logits, classes, ignore_index, reduction, "cross_entropy", losses)
-    return _indexed(logits, classes, ignore_index, reduction, label_smoothing)
+    return _unseen(logits, classes, ignore_index, reduction, "cross_entropy", losses)
 
 
 @in_float32
