@@ -18,8 +18,6 @@ from minigrad.node import Node, clock
 Value = Any  # a Tensor, an array, or a Python number
 DType = Any  # a NumPy dtype, its name, or its scalar type
 
-_new = object.__new__
-
 
 class Tensor:
     """An array that remembers how it was computed, if a gradient is wanted.
@@ -61,7 +59,7 @@ class Tensor:
     @classmethod
     def of(cls, data: Array, node: Node | None = None, changed: list[int] | None = None) -> Tensor:
         """Return a tensor around an array as it is."""
-        self = _new(Tensor)
+        self = object.__new__(Tensor)
         self.data = data
         self.node = node
         self.changed = changed or [0]
