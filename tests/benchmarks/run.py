@@ -111,13 +111,16 @@ def mlps(rounds: int) -> str:
         train = what != "gradient"
         for (name, (_, _, steps)), goal in zip(NETWORKS.items(), limits, strict=True):
             calls = [f"minigrad_step({name!r}, {train})", f"torch_step({name!r}, {train})"]
-            calls.append(f"torch_step({name!r}, True, True)" if train else f"numpy_step({name!r})")
-            ours, theirs, third = paired(calls, rounds, steps, environment=PLAIN)
-            fused, hand = (middle(third), "") if train else ("", middle(third))
-            figures = [middle(ours), hand, middle(theirs), fused]
-            rows.append([what, name, size(name), *figures, ratio(ours, theirs), f"≤ {goal}"])
+            calls.append(f"numpy_step({name!r}, {'blocks' if train else ''!r})")
+            calls += [f"torch_step({name!r}, True, True)"] if train else []
+            ours, theirs, hand, *fused = paired(calls, rounds, steps, environment=PLAIN)
+            figures = [middle(ours), middle(hand), middle(theirs), *map(middle, fused)]
+            figures += [""] * (1 - len(fused))
+            figures += [ratio(hand, theirs), ratio(ours, theirs), f"≤ {goal}"]
+            rows.append([what, name, size(name), *figures])
     head = ["one step", "network", "size", "minigrad µs", "NumPy by hand µs", "PyTorch µs"]
-    return table([*head, "PyTorch fused µs", "minigrad / PyTorch", "goal"], rows)
+    head += ["PyTorch fused µs", "by hand / PyTorch", "minigrad / PyTorch", "goal"]
+    return table(head, rows)
 
 
 def remedies(rounds: int) -> str:
@@ -126,7 +129,7 @@ def remedies(rounds: int) -> str:
     for name, (_, _, steps) in NETWORKS.items():
         calls = [f"minigrad_step({name!r}, True)", f"torch_step({name!r}, True)"]
         calls += [f"torch_step({name!r}, True, True)", f"jax_step({name!r}, True)"]
-        calls += [f"numpy_step({name!r}, True)"]
+        calls += [f"numpy_step({name!r}, 'compiled')"]
         ours, default, fused, jax, hand = paired(calls, rounds, steps, environment=tuned())
         best = min(default, fused, key=statistics.median)
         times = [middle(x) for x in (ours, hand, best, jax)]

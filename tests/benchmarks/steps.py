@@ -79,10 +79,11 @@ def torch_step(
     return step
 
 
-def numpy_step(name: str, compiled: bool = False) -> Callable[[], object]:
+def numpy_step(name: str, update: str = "") -> Callable[[], object]:
     """Return one gradient of a network as one would write it by hand in NumPy: the floor.
 
-    With `compiled`, the buffers are used again and again and Adam is one loop compiled by Numba.
+    The buffers are used again and again. `update` adds a step of Adam: ``"blocks"``, by NumPy in
+    pieces that stay in the cache, or ``"compiled"``, one loop compiled by Numba.
     """
     sizes, batch, _ = NETWORKS[name]
     rng = np.random.default_rng(0)
@@ -96,7 +97,8 @@ def numpy_step(name: str, compiled: bool = False) -> Callable[[], object]:
     back = [np.empty_like(value) for value in values]
     masks = [np.empty(value.shape, bool) for value in values]
     slopes = [np.empty_like(w) for w in weights]
-    adam = _adam([*weights, *biases]) if compiled else None
+    kinds = {"blocks": _adam_in_blocks, "compiled": _adam_compiled}
+    adam = _adam([*weights, *biases], kinds[update]()) if update else None
 
     def step() -> None:
         for i, (w, b) in enumerate(zip(weights, biases, strict=True)):
@@ -123,8 +125,36 @@ def numpy_step(name: str, compiled: bool = False) -> Callable[[], object]:
     return step
 
 
-def _adam(parameters: list[Any]) -> Callable[[list[Any]], None]:
-    """Return a step of Adam over arrays, each one pass of a compiled loop."""
+Update = Callable[[Any, Any, Any, Any, Any, Any], None]  # p, g, m, v, rate, eps: changes p, m, v
+
+
+def _adam_in_blocks() -> Update:
+    """Return Adam's update by NumPy, 32,768 numbers at a time."""
+    length = 1 << 15
+    buffer = np.empty(length, "float32")
+
+    def update(p: Any, g: Any, m: Any, v: Any, rate: Any, eps: Any) -> None:
+        for start in range(0, p.size, length):
+            part = slice(start, start + length)
+            pp, gg, mm, vv = p[part], g[part], m[part], v[part]
+            t = buffer[: pp.size]
+            mm *= np.float32(0.9)
+            mm += np.multiply(gg, np.float32(0.1), out=t)
+            vv *= np.float32(0.999)
+            np.multiply(gg, gg, out=t)
+            t *= np.float32(0.001)
+            vv += t
+            np.sqrt(vv, out=t)
+            t += eps
+            np.divide(mm, t, out=t)
+            t *= rate
+            pp -= t
+
+    return update
+
+
+def _adam_compiled() -> Update:
+    """Return Adam's update as one loop compiled by Numba."""
     import numba
 
     @numba.njit(fastmath=True)  # type: ignore[untyped-decorator]
@@ -134,6 +164,11 @@ def _adam(parameters: list[Any]) -> Callable[[list[Any]], None]:
             v[i] = np.float32(0.999) * v[i] + np.float32(0.001) * g[i] * g[i]
             p[i] -= rate * m[i] / (np.sqrt(v[i]) + eps)
 
+    return update
+
+
+def _adam(parameters: list[Any], update: Update) -> Callable[[list[Any]], None]:
+    """Return a step of Adam over arrays, given its update."""
     flat = [p.reshape(-1) for p in parameters]
     states = [(np.zeros_like(p), np.zeros_like(p)) for p in flat]
     t = 0
