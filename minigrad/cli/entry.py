@@ -2,7 +2,7 @@
 
 A program may do to its own process what a library must not do to its user's: choose the BLAS's
 kernels, and let the C library keep the memory of large arrays. `main` in ``__init__.py``, which
-other code may call, does neither. What loads this: ``minigrad_command.py``, beside the package.
+other code may call, does neither. What loads this: `minigrad/__main__.py`.
 """
 
 from __future__ import annotations
