@@ -1,30 +1,31 @@
-"""Draws the pictures of docs/pictures.md: runs the page's code and keeps what it saves, small.
+"""Draws the pictures of pages: runs their code and keeps what it saves, small.
 
-    python docs/pictures.py
+    python docs/pictures.py docs/pictures.md
 
 Needs: pip install "minigrad[train]"
 """
 
+import sys
 import tempfile
 from pathlib import Path
 
 from PIL import Image
 from printed import IMAGES, printed
 
-PAGE = Path(__file__).with_name("pictures.md")
 WIDTH, COLORS = 1100, 256
 
 
 def main() -> None:
-    """Run the page in a folder of its own, and move its pictures into `images`."""
-    with tempfile.TemporaryDirectory() as folder:
-        printed(PAGE, Path(folder))
-        for path in sorted(Path(folder).iterdir()):
-            target = IMAGES / path.name
-            if path.suffix == ".png":
-                shrink(path, target)
-            else:
-                target.write_bytes(path.read_bytes())
+    """Run each page in a folder of its own, and move its pictures into `images`."""
+    for page in sys.argv[1:]:
+        with tempfile.TemporaryDirectory() as folder:
+            printed(Path(page).resolve(), Path(folder))
+            for path in sorted(Path(folder).iterdir()):
+                target = IMAGES / path.name
+                if path.suffix == ".png":
+                    shrink(path, target)
+                elif path.suffix == ".gif":
+                    target.write_bytes(path.read_bytes())
 
 
 def shrink(source: Path, target: Path) -> None:

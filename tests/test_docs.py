@@ -96,6 +96,16 @@ def test_every_kept_picture_is_in_images_and_on_a_page():
     assert kept
 
 
+def test_every_kept_picture_has_what_draws_it():
+    """In `docs/draw.py`, and there is its name in the script that is called or the page it runs."""
+    makers = runpy.run_path(str(ROOT / "docs" / "draw.py"))["MAKERS"]
+    drawn = [name for names in makers.values() for name in names]
+    assert sorted(drawn) == sorted(path.name for path in IMAGES.iterdir())
+    for files, names in makers.items():
+        text = "".join((ROOT / "docs" / file).read_text("utf-8") for file in files)
+        assert [name for name in names if f'"{name}"' not in text] == []
+
+
 def headings(path):
     """Return the anchors of a page's headings."""
     text = FENCE.sub("", path.read_text("utf-8"))

@@ -12,6 +12,34 @@ OPTIONS = [
 ]  # fmt: skip
 
 
+# As the accessibility guidelines have it; what is half transparent is laid upon what is behind it.
+CONTRAST = """
+  const channel = x => (x /= 255) <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4;
+  const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+  const context = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+  const channels = color => {
+    context.clearRect(0, 0, 1, 1);
+    context.fillStyle = color;
+    context.fillRect(0, 0, 1, 1);
+    return [...context.getImageData(0, 0, 1, 1).data]; };
+  const behind = element => {
+    const layers = [channels('canvas')];
+    for (let x = element, i = 1; x; x = x.parentElement)
+      layers.splice(1, 0, channels(getComputedStyle(x).backgroundColor));
+    return layers.reduce((under, c) => c.slice(0, 3).map(
+      (v, i) => (v * c[3] + under[i] * (255 - c[3])) / 255)); };
+  const found = [], walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const element = walk.currentNode.parentElement, text = walk.currentNode.textContent.trim();
+    if (!text || element.closest('script, style, .visually-hidden, .node')) continue;
+    if (!element.getClientRects().length) continue;
+    const style = getComputedStyle(element);
+    const color = element instanceof SVGElement ? style.fill : style.color;
+    const [a, b] = [light(channels(color)), light(behind(element))];
+    found.push([(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), text]); }
+  return found;"""
+
+
 def start(profile, size=(1400, 900)):
     """Return a browser with a new profile, or skip the test that asks where there is none.
 
@@ -92,6 +120,10 @@ class Page:
         tree = self.chromium.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
         seen = [node for node in tree if not node["ignored"]]
         return [(x["role"]["value"], x.get("name", {}).get("value", "")) for x in seen]
+
+    def contrasts(self):
+        """Return the contrast of every text outside of nodes with what is behind it."""
+        return self.run(CONTRAST)
 
     def prefer(self, scheme):
         """Say that the user prefers "light" or "dark"."""

@@ -290,6 +290,17 @@ def test_text_has_contrast_in_light_and_dark(shown, theme, color):
     assert min(page.run(CONTRAST)) >= 4.5
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_all_other_text_has_contrast_too(shown, theme):
+    model, loss = small()
+    page = shown(loss, params=model)
+    page.prefer(theme)
+    page.press("b", "n")
+    found = page.contrasts()
+    assert len(found) > 60
+    assert [text for contrast, text in found if contrast < 4.5] == []
+
+
 def test_the_button_exchanges_light_and_dark(shown):
     page = shown(mg.exp(mg.ones(1, requires_grad=True)))
     back = "return getComputedStyle(document.body).backgroundColor"

@@ -49,3 +49,13 @@ def test_nothing_is_wider_than_the_window(opened, folder, width):
     page.chromium.set_window_size(width, 900)
     inner, full = page.run("return [window.innerWidth, document.documentElement.scrollWidth]")
     assert full <= inner
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_all_text_has_contrast_in_light_and_dark(opened, folder, theme):
+    """At least 4.5 to 1, the counts of the most frequent mistakes included."""
+    page = opened(folder / "report.html")
+    page.prefer(theme)
+    found = page.contrasts()
+    assert len(found) > 100
+    assert [text for contrast, text in found if contrast < 4.5] == []
