@@ -38,6 +38,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(f"minigrad: {one_line(error)}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # of a file or folder that may not be read, say
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"minigrad: {where}{one_line(error.strerror or error)}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt as interrupt:
         bar = "\n" if sys.stderr.isatty() else ""  # below the progress bar
         print(f"{bar}minigrad: interrupted{interrupt}", file=sys.stderr)

@@ -7,6 +7,7 @@ What is not here: the options (`options.py`), the network (`architecture.py`), t
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,10 @@ class _Frame(training.Callback):
                 viz.curves(self._loop.history, path, self._title)
             except viz.RenderError as error:
                 self._loop.note(f"no curves.png: {error}")
+            except OSError as error:  # a full disk
+                self._loop.note(f"no curves.png: {error.strerror or error}")
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
 
 
 def _batch_size(options: dict[str, Any], rows: int) -> int:
@@ -259,6 +264,12 @@ def _fit(options: dict[str, Any], data: tuple[Any, Any], given: dict[str, Any]) 
         )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"; go on with: minigrad train --resume {path}") from None
+    except OSError as error:
+        again = f"; when that is mended, go on with: minigrad train --resume {path}"
+        raise UsageError(
+            f"{error.filename or path}: {error.strerror or error}"
+            f"{again if training.Run(path).checkpoint.exists() else ''}"
+        ) from None
     if not quiet:
         parts = {"train": train_data, "test": test_data}
         scores = {part: training.evaluate(model, loss_fn, parts[part]) for part in parts}

@@ -8,8 +8,6 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import os
-import platform
 import shutil
 import sys
 import time
@@ -19,6 +17,7 @@ from typing import Any
 from minigrad import training
 from minigrad.cli.values import UsageError
 from minigrad.training.logs import rows_of
+from minigrad.training.run import is_gone
 
 _BARS = "▁▂▃▄▅▆▇█"
 _TEXTS = ("state", "stopped", "host")
@@ -61,7 +60,7 @@ def _read(run: training.Run, config: dict[str, Any]) -> tuple[dict[str, Any], li
     status = _legal({"epochs": epochs} | (status if isinstance(status, dict) else {}))
     if "state" not in status:  # left by something else, or not yet written
         status["state"] = "finished" if run.model.exists() else "running"
-    if status["state"] == "running" and _is_gone(status):
+    if status["state"] == "running" and is_gone(status):
         status["state"] = "killed"
     found = rows_of(run.metrics) if run.metrics.exists() else []
     rows = [{name: x for name, x in row.items() if _is_number(x)} for row in found]
@@ -83,20 +82,6 @@ def _legal(status: dict[str, Any]) -> dict[str, Any]:
 def _is_number(value: Any) -> bool:
     """Say whether `value` is a finite number of a size that can be computed with."""
     return type(value) in (int, float) and abs(value) < 1e300
-
-
-def _is_gone(status: dict[str, Any]) -> bool:
-    """Say whether the process of a run is known to be gone, though it never said so."""
-    pid = status.get("pid")
-    if os.name != "posix" or not isinstance(pid, int) or status.get("host") != platform.node():
-        return False  # Windows would take the question for an order
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 class _Screen:

@@ -9,6 +9,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -215,8 +216,9 @@ class Loop:
                 self._epoch()
             self._tell("on_train_end")
         finally:
-            for callback in self.callbacks:
-                callback.close()
+            with ExitStack() as stack:  # which calls them all, whatever one of them raises
+                for callback in reversed(self.callbacks):
+                    stack.callback(callback.close)
         return self.history
 
     @property

@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import platform
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,9 @@ from minigrad.training.store import write_atomically
 
 if TYPE_CHECKING:
     from minigrad.training.loop import Loop
+
+
+_FRESH = 60.0  # seconds for which a status is believed: later its number may be another process's
 
 
 class RunError(ValueError):
@@ -85,7 +89,9 @@ class Run:
     def prepare(cls, path: str | Path, resume: bool) -> Run:
         """Return the run to write: `path` itself when resuming, if it is a run or unused."""
         if resume and Path(path).is_dir() and not _unused(Path(path)):
-            return cls.open(path)
+            run = cls.open(path)
+            run.check_idle()
+            return run
         return cls.create(path)
 
     def check_resumable(self) -> None:
@@ -95,6 +101,24 @@ class Run:
             raise RunError(
                 f"{self.path} has results but no {self.checkpoint.name} to go on from, and "
                 "beginning anew would overwrite them; start a new run"
+            )
+
+    def check_idle(self) -> None:
+        """Raise RunError if another process is training it: two would spoil each other's files.
+
+        That is one that has said so within the last minute, and is there.
+        """
+        try:
+            status = json.loads(self.status.read_text(encoding="utf-8"))
+            pid, age = status["pid"], time.time() - status["time"]
+            running = status["state"] == "running" and abs(age) < _FRESH
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return  # none, or damaged: it is no obstacle
+        here = os.name == "posix" and status.get("host") == platform.node()
+        if here and running and pid != os.getpid() and not is_gone(status):
+            raise RunError(
+                f"{self.path} is being trained by process {pid}; wait for its end, or end it, and "
+                "then resume"
             )
 
     def write_config(self, config: Mapping[str, Any]) -> None:
@@ -120,6 +144,20 @@ class Run:
         after = {**before, **(extra or {}), "fit": {**before.get("fit", {}), **settings}}
         if after != before:
             self.write_config(after)
+
+
+def is_gone(status: Mapping[str, Any]) -> bool:
+    """Say whether the process of a run is known to be gone, though it never said so."""
+    pid = status.get("pid")
+    if os.name != "posix" or not isinstance(pid, int) or status.get("host") != platform.node():
+        return False  # Windows would take the question for an order
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _unused(folder: Path) -> bool:

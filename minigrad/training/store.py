@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +46,17 @@ def write_atomically(path: Path, data: bytes, durable: bool = True) -> None:
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
     temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
-        file.write(data)
-        if durable:
-            file.flush()
-            os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:  # such as a full disk, which does not say of what file
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from None
     if durable and os.name == "posix":  # the new name must reach the disk too
         folder = os.open(path.parent, os.O_RDONLY)
         try:
@@ -97,7 +103,8 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except OSError as error:
-        reason = error.strerror or "no such file"
+        unreadable = path.exists() and not os.access(path, os.R_OK)
+        reason = error.strerror or ("Permission denied" if unreadable else "no such file")
         raise CheckpointError(f"{path}: cannot be read as a checkpoint ({reason})") from None
     except safetensors.SafetensorError:
         raise _damaged(path, "it is no safetensors file, or not a whole one") from None

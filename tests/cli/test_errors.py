@@ -116,6 +116,19 @@ CONFIGS = {
 }
 
 
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a" / "metrics.jsonl").mkdir(parents=True)
+    (tmp_path / "a" / "config.json").write_text("{}")
+    assert main(["watch", "a"]) == 2
+    assert capsys.readouterr() == ("", "minigrad: a/metrics.jsonl: Is a directory\n")
+    for command in ("watch", "report"):
+        assert main([command, "x" * 300]) == 2
+        out, err = capsys.readouterr()
+        assert err.startswith("minigrad: xxx")
+        assert (out, err.count("\n")) == ("", 1)
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """A folder with files that are no data, and folders that are no runs."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -105,6 +106,47 @@ def test_an_interrupted_run_resumes_to_the_same_weights(tmp_path):
     row = f"<th>epoch</th><td>{epochs}</td>"  # the report is of the whole run
     assert row in (tmp_path / "cut" / "report.html").read_text()
     assert weights(tmp_path / "cut") == weights(tmp_path / "whole")
+
+
+def test_a_disk_that_is_full_is_one_line_and_the_run_goes_on_later(tmp_path):
+    """A limit on the size of files, which the second checkpoint exceeds, stands for the disk."""
+    chosen = ["train", "--no-tune", "--epochs", "2", "--hidden", "128"]
+    limited = subprocess.run(
+        [sys.executable, "-m", "minigrad", *chosen, "--run", "a"],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, text=True, check=False,
+        capture_output=True,
+    )  # fmt: skip
+    again = "when that is mended, go on with: minigrad train --resume a\n"
+    said = "minigrad: a/checkpoint.safetensors: File too large; "
+    assert (limited.returncode, limited.stderr) == (2, said + again)
+    assert json.loads((tmp_path / "a" / "status.json").read_text())["state"] == "failed"
+    assert not list(tmp_path.glob("a/*.tmp"))
+    for line in (["train", "--quiet", "--resume", "a"], [*chosen, "--quiet", "--run", "b"]):
+        process = command(*line, cwd=tmp_path)
+        assert process.communicate(timeout=60) == ("", "")
+    assert metrics(tmp_path / "a") == metrics(tmp_path / "b")
+    assert weights(tmp_path / "a") == weights(tmp_path / "b")
+
+
+def test_two_processes_do_not_train_one_run(tmp_path):
+    arguments = ["train", "--dataset", "blobs", "--hidden", "8", "--batch-size", "16", "--quiet"]
+    first = command(*arguments, "--epochs", "100000", "--run", "a", cwd=tmp_path)
+    file = tmp_path / "a" / "metrics.jsonl"
+    while first.poll() is None and not (file.exists() and file.read_text().count("\n") >= 2):
+        time.sleep(0.01)
+    second = command("train", "--quiet", "--resume", "a", cwd=tmp_path)
+    said = f"minigrad: a is being trained by process {first.pid}; wait for its end, or end it"
+    out, err = second.communicate(timeout=60)
+    assert (second.returncode, out) == (2, "")
+    assert err.startswith(said)
+    assert first.poll() is None
+    first.kill()  # which leaves "running" in its status
+    first.communicate(timeout=60)
+    epochs = str(len(metrics(tmp_path / "a")) + 2)
+    second = command("train", "--quiet", "--resume", "a", "--epochs", epochs, cwd=tmp_path)
+    assert second.communicate(timeout=60) == ("", "")
+    assert len(metrics(tmp_path / "a")) == int(epochs)
 
 
 def test_a_finished_run_goes_on_to_more_epochs(here, capsys):

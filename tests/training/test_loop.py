@@ -329,6 +329,24 @@ def test_large_numbers_are_finite():
     assert training.fit(model, lambda y, t: (y * 0).sum(), optimizer, data, epochs=1)
 
 
+def test_all_callbacks_are_closed_whatever_one_of_them_raises(digits):
+    closed = []
+
+    class Closes(training.Callback):
+        def __init__(self, name):
+            self.name = name
+
+        def close(self):
+            closed.append(self.name)
+            if self.name == "b":
+                raise OSError("full")
+
+    callbacks = [Closes(name) for name in "abc"]
+    with pytest.raises(OSError, match="full"):
+        trained(digits, epochs=0, callbacks=callbacks)
+    assert closed == ["a", "b", "c"]
+
+
 def test_a_stop_within_an_epoch_still_measures_it(digits):
     stop = training.StopOnCostChange(absolute=1e9, every="step", window=2)
     _, history = trained(digits, callbacks=[stop], epochs=5)
