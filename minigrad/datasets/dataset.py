@@ -27,7 +27,8 @@ class Dataset:
     - ``classes``: the names of the classes; ``name``: the set's name;
     - ``image_shape``: the shape of a row as a picture, or None.
 
-    Raises DatasetError if x and y differ in length, are empty, or a class index has no class.
+    Raises DatasetError if x and y differ in length, are empty or no numbers, or a class index has
+    no class.
     """
 
     def __init__(
@@ -38,8 +39,8 @@ class Dataset:
         name: str = "data",
         image_shape: tuple[int, ...] | None = None,
     ) -> None:
-        self.x = _plain(x)
-        self.y = _plain(y)
+        self.x = _plain(x, f"{name}: x")
+        self.y = _plain(y, f"{name}: y")
         if self.x.dtype.kind != "f" or self.x.dtype.itemsize < 4:
             self.x = self.x.astype("float32")
         if self.y.dtype.kind != "f":
@@ -222,11 +223,24 @@ class Loader:
         self.epoch = state["epoch"]
 
 
-def _plain(values: Any) -> Array:
-    """Return a tensor, an array or nested lists as an array."""
+def _plain(values: Any, what: str) -> Array:
+    """Return a tensor, an array or nested lists as an array of numbers."""
     if isinstance(values, Tensor):
         return values.data
-    return values if backend.is_array(values) else backend.cpu.asarray(values)
+    try:
+        array = values if backend.is_array(values) else backend.cpu.asarray(values)
+    except ValueError as error:
+        raise DatasetError(f"{what} is ragged ({error}); its rows must be of one shape") from None
+    if array.dtype.kind in "fiub":
+        return array
+    try:
+        if array.dtype.kind == "O":  # such as of a table with columns of several kinds
+            array.astype("float32")
+            return array
+    except (TypeError, ValueError):
+        pass
+    advice = "names become class indices by names, y = numpy.unique(y, return_inverse=True)"
+    raise DatasetError(f"{what} has the dtype {array.dtype}, not one of real numbers; {advice}")
 
 
 def _on(device: Device, array: Array) -> Array:

@@ -11,14 +11,18 @@ from minigrad.tensor import Tensor
 from minigrad.training.callback import Callback
 
 
-def check(model: Any, loss_fn: Any, optimizer: Any, penalties: Any, callbacks: Any) -> None:
+def check(
+    model: Any, loss_fn: Any, optimizer: Any, penalties: Any, callbacks: Any, schedule: Any = None
+) -> None:
     """Raise TypeError for an argument of `fit` of a wrong kind: what was given, and what to try."""
-    if isinstance(model, type) or not callable(model):
-        raise _wrong("model", model, "a function or a module of inputs, such as nn.Linear(2, 3)")
+    if isinstance(model, type) or not callable(model) or not hasattr(model, "parameters"):
+        raise _wrong("model", model, "a module of inputs, such as nn.Linear(2, 3)")
     if isinstance(loss_fn, type) or not callable(loss_fn):
         raise _wrong("loss_fn", loss_fn, "a function of outputs and targets: nn.CrossEntropyLoss()")
     if isinstance(optimizer, type) or not hasattr(optimizer, "param_groups"):
         raise _wrong("optimizer", optimizer, "one with parameters: optim.Adam(model.parameters())")
+    if isinstance(schedule, type) or (schedule is not None and not hasattr(schedule, "step")):
+        raise _wrong("schedule", schedule, "one of the optimizer: optim.StepLR(optimizer, 10)")
     if callable(penalties) and not hasattr(penalties, "__iter__"):
         raise _wrong("penalties", penalties, "a list of functions: penalties=[penalty]")
     if isinstance(callbacks, (Callback, type)):

@@ -87,7 +87,7 @@ def fit(
     """
     if not isinstance(epochs, int) or epochs < 0:
         raise ValueError(f"epochs={epochs!r}; legal is an integer from 0")
-    check(model, loss_fn, optimizer, penalties, callbacks)
+    check(model, loss_fn, optimizer, penalties, callbacks, schedule)
     loop = Loop(model, loss_fn, optimizer, epochs, list(penalties), clipper(clip))
     trained = {id(p) for p in loop.parameters}
     if hasattr(model, "parameters") and not any(id(p) in trained for p in model.parameters()):
@@ -115,7 +115,7 @@ def fit(
     if run is not None:
         loop.run = Run.prepare(run, resume)
         if progress and loop.run.path != Path(run):
-            sys.stderr.write(f"{run} has files in it: the run is {loop.run.path}\n")
+            sys.stderr.write(f"{run} is taken: the run is {loop.run.path}\n")
         loop.callbacks += _of_a_run(loop, callbacks, resume)
     loop.callbacks.sort(key=lambda callback: callback.order)
     if resume:

@@ -81,7 +81,8 @@ class Run:
         """Return the run of an existing folder; raises RunError if it is not one."""
         run = cls(path)
         if not run.config.is_file():
-            what = "no config.json in it" if run.path.is_dir() else "no such folder"
+            what = "it is a file" if run.path.is_file() else "no such folder"
+            what = "no config.json in it" if run.path.is_dir() else what
             raise RunError(f"{run.path} is not a run folder ({what}); give one that training made")
         return run
 

@@ -51,6 +51,7 @@ def test_one_run_has_its_report_written_anew(runs, capsys):
     [
         (["nowhere"], "nowhere is no run (no such folder)"),
         (["."], ". is no run (no config.json in it)"),
+        (["a/report.html"], "a/report.html is no run (it is a file)"),
         (["a", "b"], "b/metrics.jsonl is damaged (line 1, it is no JSON object)"),
         (["a", "--output", "none/x.html"], "none/x.html: cannot be written"),
         (["a", "--outptu", "x"], "did you mean --output?"),

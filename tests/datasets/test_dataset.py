@@ -167,3 +167,24 @@ def test_load_by_name():
         datasets.load("digit")
     with pytest.raises(DatasetError, match="not read from files"):
         datasets.load("digits", data_dir="/")
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "said"),
+    [
+        ([["a"]], [0], r"x has the dtype <U1, .*"),
+        ([[1.0, 2.0]], ["cat"], r"y has the dtype <U3, .*numpy\.unique\(y, return_inverse=True\)"),
+        ([[1.0, "b", None]], [0], r"x has the dtype object, not one of real numbers"),
+        ([[1j]], [0], r"x has the dtype complex128, not one of real numbers"),
+        ([[1.0, 2.0], [1.0]], [0, 1], r"x is ragged .*; its rows must be of one shape"),
+    ],
+)
+def test_what_is_no_number_is_refused(x, y, said):
+    with pytest.raises(DatasetError, match=f"^data: {said}"):
+        Dataset(x, y)
+
+
+def test_numbers_among_objects_are_numbers():
+    data = Dataset(np.array([[1, 2.5]], dtype=object), np.array([3], dtype=object))
+    assert data.x.tolist() == [[1.0, 2.5]]
+    assert data.y.dtype == np.int64

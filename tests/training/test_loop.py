@@ -261,7 +261,7 @@ def test_a_folder_that_is_taken_is_said_to_be(digits, tmp_path, capsys):
     _, first = trained(small, epochs=1, run=tmp_path / "a")
     assert capsys.readouterr() == ("", "")
     _, second = trained(small, epochs=1, run=str(tmp_path / "a"))
-    said = f"{tmp_path}/a has files in it: the run is {tmp_path}/a-2\n"
+    said = f"{tmp_path}/a is taken: the run is {tmp_path}/a-2\n"
     assert capsys.readouterr() == ("", said)
     assert [first.run.name, second.run.name] == ["a", "a-2"]
     trained(small, epochs=1, run=tmp_path / "a", progress=False)
@@ -498,7 +498,10 @@ def test_an_optimizer_of_another_model_is_refused():
         ({"optimizer": nn.CrossEntropyLoss()}, r"optimizer is CrossEntropyLoss\(.*; give one with"),
         ({"loss_fn": "cross_entropy"}, "loss_fn is 'cross_entropy'; give a function of outputs"),
         ({"loss_fn": nn.CrossEntropyLoss}, "loss_fn is the class CrossEntropyLoss; give"),
-        ({"model": nn.Linear}, "model is the class Linear; give a function or a module"),
+        ({"model": nn.Linear}, "model is the class Linear; give a module"),
+        ({"model": print}, "model is <built-in function print>; give a module"),
+        ({"schedule": optim.StepLR}, r"schedule is the class StepLR; give .*StepLR\(optimizer, 10"),
+        ({"schedule": 0.5}, "schedule is 0.5; give one of the optimizer"),
         ({"callbacks": training.EarlyStopping()}, "callbacks is .*; give a list: callbacks="),
         ({"callbacks": [print]}, "a callback is <built-in function print>; give an instance"),
         ({"penalties": nn.L2Penalty([mg.ones(2)], 0.1)}, "penalties is L2Penalty.*; give a list"),

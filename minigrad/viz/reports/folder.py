@@ -45,7 +45,8 @@ def read(path: Path) -> RunFolder:
     """
     config = path / "config.json"
     if not config.is_file():
-        what = "no config.json in it" if path.is_dir() else "no such folder"
+        what = "it is a file" if path.is_file() else "no such folder"
+        what = "no config.json in it" if path.is_dir() else what
         raise ReportError(f"{path} is no run ({what}); give a folder that training left")
     settings = _json(config, _text(config), "")
     rows = [row for row in _if_there(path / "metrics.jsonl") if "epoch" in row]
