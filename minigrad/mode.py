@@ -5,7 +5,7 @@ Floor 1.
 
 from __future__ import annotations
 
-import inspect
+import linecache
 import sys
 import threading
 from collections.abc import Callable
@@ -111,6 +111,6 @@ def user_line() -> str:
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back
-    info = inspect.getframeinfo(frame)
-    text = info.code_context[0].strip() if info.code_context else ""
-    return f"{info.filename}:{info.lineno}" + (f" ({text})" if text else "")
+    path = frame.f_code.co_filename
+    text = linecache.getline(path, frame.f_lineno, frame.f_globals).strip()
+    return f"{path}:{frame.f_lineno}" + (f" ({text})" if text else "")
