@@ -157,7 +157,7 @@ def _run(
             if type(parent) is not Node:
                 like = parent.data
                 if arrays and owner(pulled) is owner(g):
-                    pulled = pulled.copy()  # a leaf's gradient is nobody else's memory
+                    pulled = backend.copied(pulled)  # a leaf's gradient is nobody else's memory
             if pulled.shape != like.shape or pulled.dtype != like.dtype:
                 pulled = _fitted(pulled, like)
             key = id(parent)  # as `_add` does, of which a call would cost as much as the sum
@@ -282,7 +282,7 @@ def _seed(root: Tensor, seed: Any, create_graph: bool) -> Any:
         seed = Tensor(seed, dtype=root.dtype)
     if seed.shape != root.shape:
         raise ShapeError(f"a gradient of shape {seed.shape} for an output of shape {root.shape}")
-    return _fitted(seed if create_graph else seed.data.copy(), root)
+    return _fitted(seed if create_graph else backend.copied(seed.data), root)
 
 
 def _hooked(hooks: list[Any], g: Any, create_graph: bool) -> Any:

@@ -162,6 +162,23 @@ def test_limits_forget_the_oldest_and_take_nothing_from_who_uses_it():
     assert last() is None
 
 
+@counted
+def test_the_memory_given_last_is_given_first():
+    """It may still be in the processor's cache."""
+    kind = np.dtype("float32")
+    arrays = [xp.pool.take((SIZE, SIZE), kind) for _ in range(3)]
+    last = address(arrays[-1])
+    arrays.clear()
+    assert address(xp.pool.take((SIZE, SIZE), kind)) == last
+    assert address(xp.pool.take((SIZE, SIZE), kind)) == last
+
+
+def test_memory_starts_at_a_line_of_the_cache():
+    for _ in range(5):
+        held = [xp.empty_for((SIZE, SIZE + k), np.dtype("float32")) for k in range(5)]
+        assert {address(x) % 64 for x in held} == {0}
+
+
 def test_empty_cache_frees_what_is_kept():
     a = square()
     kept = weakref.ref(xp.matmul(a, a))

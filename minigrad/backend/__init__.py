@@ -170,6 +170,11 @@ def apart(array: Array, owners: set[int]) -> Array:
     return array
 
 
+def copied(array: Array) -> Array:
+    """Return a row-major copy of an array."""
+    return of((array,)).copied(array)
+
+
 def explained(error: Exception) -> Exception:
     """Return an error of CUDA's as a DeviceError that says what to do, any other as it is."""
     text = "" if _cuda is None else _cuda.advice(error)

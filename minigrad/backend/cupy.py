@@ -217,6 +217,16 @@ def aligned(size: int, dtype: Any) -> Any:
     return cp.empty(size, dtype)
 
 
+def empty_for(shape: tuple[int, ...], dtype: Any) -> Any:
+    """Return an array for a result, not initialized; CuPy has a pool of its own."""
+    return cp.empty(shape, dtype)
+
+
+def copied(array: Any) -> Any:
+    """Return a copy of an array, row-major."""
+    return array.copy()
+
+
 def scatter_add(array: Any, index: Any, values: Any) -> None:
     """Add `values` into ``array[index]`` in place; an index that occurs twice adds twice.
 

@@ -16,6 +16,7 @@ import threading
 import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 Array = Any
@@ -28,9 +29,13 @@ class Pool:
 
     An array belongs to the pool and to whoever was given it. When the pool is the only one left
     that refers to it (no tensor, no view, no other library's tensor, no weak reference), it is free
-    to be given again. Beyond its limits the pool forgets the arrays that it gave longest ago; who
+    to be given again, the one that was given last before the others: it may still be in the
+    processor's cache. Beyond its limits the pool forgets the arrays that it gave longest ago; who
     uses one keeps it. A pool serves all threads. Where references cannot be counted (a Python
     without the global interpreter lock, PyPy) every array is a new one.
+
+    What `make` returns may look at other memory (its ``base``) that nobody else knows: views of it
+    refer to that, so that the references to both are counted.
     """
 
     def __init__(self, make: Make, limit: int, each: int) -> None:
@@ -69,11 +74,11 @@ class Pool:
             for _ in range(len(known)):
                 if not known:
                     break
-                array = known.popleft()
-                alone = _count(array) == _ALONE and not weakref.getweakrefcount(array)
-                known.append(array)
-                if alone:
+                array = known.pop()
+                if _count(array) == _ALONE and _unseen(array):
+                    known.append(array)
                     return array
+                known.appendleft(array)
             array = self.make(shape, dtype)
             self._remember(key, array)
             return array
@@ -101,6 +106,20 @@ def _count(array: Array) -> int:
     return sys.getrefcount(array)
 
 
+def _unseen(array: Array) -> bool:
+    """Say whether no view of an array's memory and no weak reference to either is left."""
+    base = array.base
+    if base is not None and (_behind(array) != _ALONE_BEHIND or weakref.getweakrefcount(base)):
+        return False
+    return not weakref.getweakrefcount(array)
+
+
+def _behind(array: Array) -> int:
+    """Return how many references there are to what an array looks at, this function's too."""
+    base = array.base
+    return sys.getrefcount(base)
+
+
 def _alone() -> int:
     """Return what `_count` says where the caller's is the only one; it differs by version."""
     known = deque([object()])
@@ -111,3 +130,4 @@ def _alone() -> int:
 _LOCKED = getattr(sys, "_is_gil_enabled", lambda: True)()
 _COUNTED = _LOCKED and sys.implementation.name == "cpython"
 _ALONE = _alone() if _COUNTED else 0
+_ALONE_BEHIND = 1 + _behind(SimpleNamespace(base=object())) if _COUNTED else 0  # `_unseen` has one

@@ -148,6 +148,38 @@ def run(graph: Graph, numbers: Sequence[float], pieces: Sequence[Sequence[Array]
         kept.append(space)
 
 
+def whole(graph: Graph, numbers: Sequence[float], inputs: Sequence[Any], dtype: Any) -> Any:
+    """Return the one output of a graph, run array by array, in memory of the backend's pool.
+
+    The inputs are row-major arrays of the dtype, or numbers, that may be broadcast; None, with
+    nothing done, for others. The graph's last input is the output's place.
+    """
+    xp = backend.cpu
+    shape: tuple[int, ...] = ()
+    same = True
+    for x in inputs:
+        if type(x) is float or type(x) is int:
+            continue
+        if type(x) is not xp.Array or x.dtype != dtype or not x.flags.c_contiguous:
+            return None
+        if x.shape != shape:
+            same = not shape
+            try:
+                shape = xp.broadcast_shapes(shape, x.shape) if shape else x.shape
+            except ValueError:  # which the formula itself says better
+                return None
+    plan = _plan(graph)
+    buffers = [xp.empty_for(shape, dtype) for _ in plan.buffers]
+    out = xp.empty_for(shape, dtype)
+    arguments = (*inputs, out, *map(dtype.type, numbers), *buffers)
+    if same:
+        plan.function(*arguments)
+    else:
+        with xp.Broadcasting(shape):
+            plan.function(*arguments)
+    return out
+
+
 def cut(pieces: Sequence[Sequence[Array]], width: int) -> Iterator[Sequence[Array]]:
     """Yield pieces of at most `width` elements, without a copy."""
     for piece in pieces:

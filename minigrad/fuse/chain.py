@@ -2,8 +2,9 @@
 
 NumPy makes one pass for each operation, and a large array for each result. A chain is traced once
 and run block by block, so that what lies between its inputs and its result never leaves the cache;
-on CuPy it is one kernel. Not here: what the chains are (`ops/`), and Numba's loop, whose `exp` and
-`tanh` take several times as long as NumPy's.
+on CuPy it is one kernel. A short one is run array by array, in memory that is used again. Not here:
+what the chains are (`ops/`), and Numba's loop, whose `exp` and `tanh` take several times as long as
+NumPy's.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 from minigrad import backend
 from minigrad.backend import Array
+from minigrad.fuse.blocks import whole
 from minigrad.fuse.run import run
 from minigrad.fuse.symbol import NAMES, Trace, trace
 
@@ -35,30 +37,29 @@ class Chain:
         self.traces: dict[Any, Trace | None] = {}
 
     def run(self, inputs: Sequence[Any], params: dict[str, Any]) -> Array | None:
-        """Return the formula's result, or None where it is not to be, or cannot be, one pass.
+        """Return the formula's result, or None where it must be called with the arrays themselves.
 
-        That needs three operations or more, contiguous arrays of one shape and one dtype, float32
-        or float64, and numbers as keywords.
+        In blocks, or as one kernel, it needs three operations or more, and contiguous arrays of one
+        shape; else, on the CPU, it is run array by array, in memory that is used again. Arrays are
+        of one dtype, float32 or float64, keywords numbers.
         """
         first = inputs[0]
+        if not backend.is_array(first):
+            first = inputs[-1]
         if not backend.is_array(first) or first.dtype.char not in "fd":
             return None
-        dtype = first.dtype
-        known = self._trace(dtype, len(inputs), params)
-        if known is None:
+        known = self._trace(first.dtype, len(inputs), params)
+        if known is None or not known.graph.instructions:
             return None
         xp, saved = backend.of(inputs), len(known.graph.instructions) - 2
-        if saved <= 0 or (xp is backend.cpu and saved * first.nbytes < WORTH):
+        blocks = saved > 0 and (xp is not backend.cpu or saved * first.nbytes >= WORTH)
+        if blocks and _one_vector(inputs, first):
+            out = xp.empty_for(first.shape, first.dtype)
+            vectors = [x.reshape(-1) for x in (*inputs, out)]
+            return out if run(known.graph, known.numbers, [vectors], compiled=False) else None
+        if xp is not backend.cpu:
             return None
-        shape = first.shape
-        for x in inputs:
-            if type(x) is not type(first) or x.shape != shape or x.dtype != dtype:
-                return None
-            if not x.flags.c_contiguous:
-                return None
-        out = xp.empty(shape, dtype)
-        vectors = [x.reshape(-1) for x in (*inputs, out)]
-        return out if run(known.graph, known.numbers, [vectors], compiled=False) else None
+        return whole(known.graph, known.numbers, inputs, first.dtype)
 
     def _trace(self, dtype: Any, count: int, params: dict[str, Any]) -> Trace | None:
         """Return the trace of the formula, or None if it has none."""
@@ -81,14 +82,26 @@ class Chain:
         return known
 
 
+def _one_vector(inputs: Sequence[Any], first: Array) -> bool:
+    """Say whether inputs are contiguous arrays of the shape and the dtype of the first."""
+    for x in inputs:
+        if type(x) is not type(first) or x.shape != first.shape or x.dtype != first.dtype:
+            return False
+        if not x.flags.c_contiguous:
+            return False
+    return True
+
+
 def one_pass(forward: Callable[..., Any]) -> Callable[..., Any]:
     """Let the forward function of an elementwise operation be one pass over large arrays."""
     chain = Chain(functools.partial(forward, NAMES))
 
     @functools.wraps(forward)
     def wrapped(xp: Any, x: Any, *others: Any, **params: Any) -> Any:
-        if xp is backend.cpu and getattr(x, "size", 0) < LARGE:
-            return forward(xp, x, *others, **params)
+        if xp is backend.cpu:
+            size = getattr(x, "size", 0)
+            if size < LARGE and (not others or getattr(others[0], "size", 0) < LARGE):
+                return forward(xp, x, *others, **params)
         out = chain.run((x, *others), params)
         return forward(xp, x, *others, **params) if out is None else out
 

@@ -26,24 +26,28 @@ __all__ = [
 
 
 @elementwise(1, 1)
+@one_pass
 def add(xp: Backend, a: Array, b: Array) -> Array:
     """Return a + b."""
     return a + b
 
 
 @elementwise(1, -1)
+@one_pass
 def sub(xp: Backend, a: Array, b: Array) -> Array:
     """Return a - b."""
     return a - b
 
 
 @elementwise(lambda b: b, lambda a: a)
+@one_pass
 def mul(xp: Backend, a: Array, b: Array) -> Array:
     """Return a · b."""
     return a * b
 
 
 @elementwise(lambda b: 1 / b, lambda b, out: -out / b)
+@one_pass
 def div(xp: Backend, a: Array, b: Array) -> Array:
     """Return a / b."""
     return a / b
@@ -62,6 +66,7 @@ def floor_divide(xp: Backend, a: Array, b: Array) -> Array:
 
 
 @elementwise(-1)
+@one_pass
 def neg(xp: Backend, x: Array) -> Array:
     """Return -x."""
     return -x
@@ -92,6 +97,7 @@ def pow(a: Value, b: Value) -> Any:
 
 
 @elementwise(lambda out: out)
+@one_pass
 def exp(xp: Backend, x: Array) -> Array:
     """Return eˣ."""
     return xp.exp(x)
@@ -104,6 +110,7 @@ def expm1(xp: Backend, x: Array) -> Array:
 
 
 @elementwise(lambda x: 1 / x)
+@one_pass
 def log(xp: Backend, x: Array) -> Array:
     """Return the natural logarithm of x."""
     return xp.log(x)
@@ -116,12 +123,14 @@ def log1p(xp: Backend, x: Array) -> Array:
 
 
 @elementwise(lambda out: 0.5 / out)
+@one_pass
 def sqrt(xp: Backend, x: Array) -> Array:
     """Return the square root of x; its derivative at 0 is infinite."""
     return xp.sqrt(x)
 
 
 @elementwise(lambda x: 2 * x)
+@one_pass
 def square(xp: Backend, x: Array) -> Array:
     """Return x²."""
     return xp.square(x)
@@ -167,6 +176,7 @@ def cosh(xp: Backend, x: Array) -> Array:
 
 
 @elementwise(lambda out: 1 - square(out))
+@one_pass
 def tanh(xp: Backend, x: Array) -> Array:
     """Return the hyperbolic tangent of x."""
     return xp.tanh(x)
@@ -206,6 +216,7 @@ def relu(xp: Backend, x: Array) -> Array:
 
 
 @elementwise(lambda x: sign(x))
+@one_pass
 def abs(xp: Backend, x: Array) -> Array:
     """Return the absolute value of x; the derivative at 0 is 0."""
     return xp.abs(x)
@@ -224,12 +235,14 @@ def _share(a: Any, b: Any) -> Any:
 
 
 @elementwise(lambda a, b: _share(a, b), lambda a, b: _share(b, a))
+@one_pass
 def maximum(xp: Backend, a: Array, b: Array) -> Array:
     """Return the larger of a and b; equals share the derivative."""
     return xp.maximum(a, b)
 
 
 @elementwise(lambda a, b: _share(b, a), lambda a, b: _share(a, b))
+@one_pass
 def minimum(xp: Backend, a: Array, b: Array) -> Array:
     """Return the smaller of a and b; equals share the derivative."""
     return xp.minimum(a, b)

@@ -14,7 +14,7 @@ from typing import Any
 
 from minigrad import backend
 from minigrad.fuse.chain import one_pass
-from minigrad.ops.elementwise import exp, mul, power, relu, sigmoid, sign, square, tanh
+from minigrad.ops.elementwise import exp, mul, power, relu, sigmoid, sign, square, sub, tanh
 from minigrad.ops.half import HALF, is_half
 from minigrad.ops.indexing import getitem
 from minigrad.ops.linalg import _einsum
@@ -227,7 +227,7 @@ def _moments(xp: Backend, x: Array, *, axis: tuple[int, ...]) -> Array:
     out = xp.empty((2, *shape), x.dtype)
     # Less the first element, a constant is exactly 0, and a large mean drowns no small spread.
     first = x[tuple(slice(0, 1) if a in axis else slice(None) for a in range(x.ndim))]
-    deviation = x - first
+    deviation = sub(x, first)
     mean = xp.sum(deviation, axis=axis, keepdims=True) * share
     deviation -= mean
     out[0] = first + mean
@@ -247,7 +247,7 @@ def _project(
     xp: Backend, grad: Array, mean: Array, value: Array, along: Array, scale: Array
 ) -> Array:
     """Return (grad - mean - value · along) · scale, in one buffer."""
-    out = value * along
+    out = mul(value, along)
     xp.subtract(grad, out, out=out)
     out -= mean
     out *= scale
@@ -271,7 +271,7 @@ def _normalize(
     xp: Backend, x: Array, moments: Array, *, axis: tuple[int, ...], eps: float
 ) -> Array:
     """Return (x - mean) / √(var + ε)."""
-    out = x - moments[0]
+    out = sub(x, moments[0])
     out *= (moments[1] + eps) ** -0.5
     return out
 
@@ -311,10 +311,10 @@ def _weight_gradient(g: Any, x: Any, weight: Any) -> Any:
     return _einsum(g, x, spec=_contraction(g.ndim, axis)).reshape(weight.shape)
 
 
-@bilinear(lambda g, weight: g * weight, _weight_gradient, added=lambda g: g)
+@bilinear(lambda g, weight: mul(g, weight), _weight_gradient, added=lambda g: g)
 def scale_shift(xp: Backend, x: Array, weight: Array, bias: Array) -> Array:
     """Return x · weight + bias, broadcast over x."""
-    out = x * weight
+    out = mul(x, weight)
     out += bias
     return out
 

@@ -198,7 +198,7 @@ def _shifted(xp: Backend, x: Array, axis: tuple[int, ...]) -> tuple[Array, Array
     top = x.max(axis if len(axis) != 1 else axis[0], keepdims=True)
     if not xp.known_finite(top):
         top = xp.where(xp.isinf(top), 0, top)
-    return x - top, top
+    return sub(x, top), top
 
 
 @primitive(
@@ -207,7 +207,7 @@ def _shifted(xp: Backend, x: Array, axis: tuple[int, ...]) -> tuple[Array, Array
 )
 def _logsumexp(xp: Backend, x: Array, *, axis: tuple[int, ...], keepdims: bool) -> Array:
     shifted, top = _shifted(xp, x, axis)
-    total = xp.sum(xp.exp(shifted), axis=axis, keepdims=True)
+    total = xp.sum(exp(shifted), axis=axis, keepdims=True)
     nothing = total == 0  # all are -∞
     out = xp.log(total + nothing) + top
     out = xp.where(nothing, xp.asarray(-math.inf, out.dtype), out)
@@ -228,7 +228,7 @@ def logsumexp(x: Value, axis: Axis = None, keepdims: bool = False) -> Any:
 
 def _softmax_rule(g: Any, out: Any, axis: tuple[int, ...]) -> Any:
     """Return p (g - Σ g p): the Jacobian is symmetric."""
-    return out * (g - _sum(g * out, axis=axis, keepdims=True))
+    return mul(out, sub(g, _sum(mul(g, out), axis=axis, keepdims=True)))
 
 
 @primitive(_softmax_rule, tangent=_softmax_rule, shape_rule=_NONEMPTY)
@@ -250,8 +250,8 @@ def softmax(x: Value, axis: Axis = -1) -> Any:
 
 
 @primitive(
-    lambda g, out, axis: g - exp(out) * _sum(g, axis=axis, keepdims=True),
-    tangent=lambda t, out, axis: t - _sum(exp(out) * t, axis=axis, keepdims=True),
+    lambda g, out, axis: sub(g, mul(exp(out), _sum(g, axis=axis, keepdims=True))),
+    tangent=lambda t, out, axis: sub(t, _sum(mul(exp(out), t), axis=axis, keepdims=True)),
     shape_rule=_NONEMPTY,
 )
 def _log_softmax(xp: Backend, x: Array, *, axis: tuple[int, ...]) -> Array:
@@ -259,7 +259,7 @@ def _log_softmax(xp: Backend, x: Array, *, axis: tuple[int, ...]) -> Array:
     if turned:
         x, axis = x.T.copy(), (0,)
     shifted = _shifted(xp, x, axis)[0]
-    shifted -= xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
+    shifted -= xp.log(xp.sum(exp(shifted), axis=axis, keepdims=True))
     return shifted.T.copy() if turned else shifted
 
 
