@@ -33,22 +33,24 @@ def rosenbrock(p):
 
 
 def descend(method, lr):
-    """Return where a method is after all steps."""
+    """Return where a method is at the minimum, or after all steps, and the steps that it made."""
     p = mg.tensor([-1.2, 1.0], requires_grad=True)
     optimizer = method([p], lr=lr)
-    for _ in range(STEPS):
-        optimizer.step(lambda: rosenbrock(p))  # Gauss–Newton's methods ask for the residuals
-    return p
+    for step in range(1, STEPS + 1):
+        f = optimizer.step(lambda: rosenbrock(p))  # Gauss–Newton's methods ask for the residuals
+        if f < 1e-12:
+            break
+    return p, step
 
 
 start = rosenbrock(mg.tensor([-1.2, 1.0]))[0].item()
-print(f"at the start f = {start:.1f}; after {STEPS} steps:")
+print(f"at the start f = {start:.1f}; after at most {STEPS} steps:")
 results = {}
 for name, method in optim.METHODS.items():
     lr = RATES.get(name, 1.0)
-    p = descend(method, lr)
+    p, steps = descend(method, lr)
     results[name] = rosenbrock(p)[0].item()
     x, y = p.tolist()
-    print(f"{name:>22}  lr {lr:<6g}  f = {results[name]:.1e}  at ({x:.4f}, {y:.4f})")
+    print(f"{name:>22}  lr {lr:<6g} {steps:4d}  f = {results[name]:.1e}  at ({x:.4f}, {y:.4f})")
 
 assert max(results.values()) < 1
