@@ -36,11 +36,11 @@ def descend(method, lr):
     """Return where a method is at the minimum, or after all steps, and the steps that it made."""
     p = mg.tensor([-1.2, 1.0], requires_grad=True)
     optimizer = method([p], lr=lr)
-    for step in range(1, STEPS + 1):
+    f, steps = rosenbrock(p)[0], 0
+    while f > 1e-12 and steps < STEPS:
         f = optimizer.step(lambda: rosenbrock(p))  # Gauss–Newton's methods ask for the residuals
-        if f < 1e-12:
-            break
-    return p, step
+        steps += 1
+    return p, steps
 
 
 start = rosenbrock(mg.tensor([-1.2, 1.0]))[0].item()
