@@ -28,6 +28,7 @@ PACKAGES = (
     ("matplotlib", "curves", "train"),
     ("graphviz-pure", "pictures of graphs", "train"),
     ("tensorboard", "event files of runs", "tensorboard"),
+    ("imageio-ffmpeg", "races as MP4", "video"),
     ("numba", "updates as one compiled loop", "fast"),
     ("cupy-cuda12x", "GPUs, CUDA 12", "cuda12"),
     ("cupy-cuda13x", "GPUs, CUDA 13", "cuda13"),
