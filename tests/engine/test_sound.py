@@ -73,8 +73,10 @@ def test_a_thousand_steps_leave_nothing_behind():
         (g,) = mg.autograd.grad(loss, w, create_graph=True)
         (g * g).sum().backward()
 
-    tracemalloc.start()
     for _ in range(2500):  # the interpreter's own free lists fill up first
+        step()
+    tracemalloc.start()
+    for _ in range(50):
         step()
     first = tracemalloc.get_traced_memory()[0]
     for _ in range(500):

@@ -67,7 +67,11 @@ class Page:
         self.chromium = chromium
         self.noted()  # forget what was before
         self.prefer("light")
-        chromium.get(path.as_uri())
+        from selenium.webdriver.support.wait import WebDriverWait
+
+        chromium.get(path.as_uri())  # which may come back while a large page is still being read
+        complete = "return document.readyState == 'complete'"
+        WebDriverWait(chromium, 60, 0.05).until(lambda _: self.run(complete))
 
     def run(self, script, *arguments):
         """Run a script in the page and return its result."""
