@@ -23,6 +23,7 @@ def cells(path):
     ]
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_it_runs_as_a_program(path, tmp_path):
     printed = run(path, tmp_path, timeout=120).splitlines()

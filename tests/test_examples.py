@@ -10,6 +10,7 @@ from tests.programs import ROOT, run
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_it_runs_and_its_assertions_hold(path, tmp_path):
     assert run(path, tmp_path, timeout=60), "an example shows what it found"
