@@ -86,12 +86,18 @@ def test_the_same_seed_gives_the_same_numbers(here):
     assert metrics(here / "a") != metrics(here / "c")
 
 
-def test_an_interrupted_run_resumes_to_the_same_weights(tmp_path):
-    arguments = ["train", "--dataset", "blobs", "--hidden", "8", "--batch-size", "16", "--quiet"]
-    process = command(*arguments, "--epochs", "100000", "--run", "cut", cwd=tmp_path)
-    file = tmp_path / "cut" / "metrics.jsonl"
+def under_way(*arguments, run):
+    """Return the process of a run that takes long, when two of its epochs are done."""
+    process = command(*arguments, "--epochs", "100000", "--run", run.name, cwd=run.parent)
+    file = run / "metrics.jsonl"
     while process.poll() is None and not (file.exists() and file.read_text().count("\n") >= 2):
         time.sleep(0.01)
+    return process
+
+
+def test_an_interrupted_run_resumes_to_the_same_weights(tmp_path):
+    arguments = ["train", "--dataset", "blobs", "--hidden", "8", "--batch-size", "16", "--quiet"]
+    process = under_way(*arguments, run=tmp_path / "cut")
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
@@ -131,10 +137,7 @@ def test_a_disk_that_is_full_is_one_line_and_the_run_goes_on_later(tmp_path):
 
 def test_two_processes_do_not_train_one_run(tmp_path):
     arguments = ["train", "--dataset", "blobs", "--hidden", "8", "--batch-size", "16", "--quiet"]
-    first = command(*arguments, "--epochs", "100000", "--run", "a", cwd=tmp_path)
-    file = tmp_path / "a" / "metrics.jsonl"
-    while first.poll() is None and not (file.exists() and file.read_text().count("\n") >= 2):
-        time.sleep(0.01)
+    first = under_way(*arguments, run=tmp_path / "a")
     second = command("train", "--quiet", "--resume", "a", cwd=tmp_path)
     said = f"minigrad: a is being trained by process {first.pid}; wait for its end, or end it"
     out, err = second.communicate(timeout=60)

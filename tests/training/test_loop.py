@@ -1,4 +1,7 @@
-"""The loop, on the handwritten digits: what it learns, repeats, records and refuses."""
+"""The loop, on the handwritten digits: what it learns, repeats, records and refuses.
+
+Not here: losses that grow (`test_divergence.py`) and what data may be (`test_data.py`).
+"""
 
 import csv
 import json
@@ -10,11 +13,6 @@ import pytest
 import minigrad as mg
 from minigrad import datasets, nn, optim, training
 from minigrad.datasets import Dataset
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return datasets.digits().split(test=0.2, seed=0)
 
 
 def network(seed=0):
@@ -189,73 +187,6 @@ def test_an_optimizer_that_takes_the_closure(digits):
         training.fit(model, loss_fn, optimizer, data, clip=1.0)
 
 
-def test_a_loss_that_is_not_finite_ends_training(digits):
-    class Broken(nn.Module):
-        def __init__(self):
-            self.layer = nn.Linear(64, 10)
-
-        def forward(self, x):
-            return self.layer(x) * float("nan")
-
-    model = Broken()
-    optimizer = optim.SGD(model.parameters(), lr=0.1)
-    history = training.fit(model, nn.CrossEntropyLoss(), optimizer, *digits, epochs=5)
-    assert len(history) == 1
-    assert "the training loss became nan in epoch 1" in history.stopped
-
-
-def diverging(digits, lr=5.0, **options):
-    """Return a tanh network, which saturates and so stays finite, and what its training says."""
-    mg.manual_seed(0)
-    model = nn.Sequential(nn.Linear(64, 32), nn.Tanh(), nn.Linear(32, 10))
-    optimizer = optim.SGD(model.parameters(), lr=lr)
-    loss_fn = nn.CrossEntropyLoss()
-    history = training.fit(model, loss_fn, optimizer, *digits, seed=0, **options)
-    return model, history
-
-
-def test_a_loss_that_grows_and_stays_finite_diverges(digits):
-    _, history = diverging(digits, lr=1000.0, epochs=3)
-    assert history.start == pytest.approx(math.log(10), rel=0.2)
-    assert history.diverged
-    assert len(history) == 3
-    [note] = history.notes
-    found = f"the training loss grew from {history.start:.3g} in the first step to "
-    assert note.startswith(f"diverging: {found}{history['loss'][0]:.3g} in epoch 1; a smaller lea")
-
-
-def test_a_loss_that_falls_or_rises_a_little_does_not_diverge(digits):
-    _, history = diverging(digits, lr=0.1, epochs=1)
-    assert (history.diverged, history.notes) == (False, [])
-    history.start = 0.5
-    assert [history.is_far(x) for x in (4.9, 5.1, math.nan, math.inf)] == [False, True, True, True]
-    history.start = -0.5  # such as of a likelihood
-    assert [history.is_far(x) for x in (-9.0, 4.9, 5.1)] == [False, False, True]
-    history.start = 0.0
-    assert not history.is_far(1.0)
-
-
-def test_the_best_weights_of_a_run_that_diverged_later_are_of_use(digits):
-    class Faster(training.Callback):
-        def on_epoch_end(self, loop):
-            loop.optimizer.param_groups[0]["lr"] = 1e4
-
-    stopping = training.EarlyStopping(patience=2)
-    callbacks = [Faster(), stopping]
-    _, history = diverging(digits, lr=0.1, epochs=5, callbacks=callbacks)
-    assert stopping.best_epoch == 1
-    assert "diverging" in history.notes[0]
-    assert not history.diverged
-
-
-def test_a_resumed_run_knows_where_its_loss_began(digits, tmp_path):
-    _, history = diverging(digits, lr=1000.0, epochs=1, run=tmp_path / "a")
-    _, again = diverging(digits, lr=1000.0, epochs=2, run=tmp_path / "a", resume=True)
-    assert again.start == history.start
-    assert again.diverged
-    assert again.notes == history.notes  # said once
-
-
 def test_a_folder_that_is_taken_is_said_to_be(digits, tmp_path, capsys):
     small = digits[0].subset(slice(64)), None
     _, first = trained(small, epochs=1, run=tmp_path / "a")
@@ -267,66 +198,6 @@ def test_a_folder_that_is_taken_is_said_to_be(digits, tmp_path, capsys):
     trained(small, epochs=1, run=tmp_path / "a", progress=False)
     trained(small, epochs=1, run=tmp_path / "a", resume=True)
     assert capsys.readouterr() == ("", "")
-
-
-def plane(x_dtype, y_dtype):
-    rng = np.random.default_rng(0)
-    x, y = rng.standard_normal((40, 3)).astype(x_dtype), rng.standard_normal((40, 1))
-    return Dataset(x, y.astype(y_dtype))
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("given", [("float64", "float64"), ("float32", "float64")])
-@pytest.mark.parametrize("loaded", [False, True])
-def test_a_model_computes_in_its_own_dtype(dtype, given, loaded):
-    """NumPy's data are in float64, and a user of NumPy does not think of it."""
-    data = plane(*given)
-    model = nn.Linear(3, 1).to(dtype)
-    seen = []
-
-    def loss_fn(output, y):
-        seen.append((output.dtype, nn.MSELoss()(output, y).dtype))
-        return nn.MSELoss()(output, y)
-
-    source = data.loader(8) if loaded else data
-    optimizer = optim.SGD(model.parameters(), lr=0.1)
-    training.fit(model, loss_fn, optimizer, source, source, epochs=1, batch_size=8)
-    training.evaluate(model, loss_fn, source)
-    assert set(seen) == {(np.dtype(dtype), np.dtype(dtype))}
-    assert model.weight.grad.dtype == dtype
-    assert [str(data.x.dtype), str(data.y.dtype)] == list(given)  # the user's are as they were
-
-
-@pytest.mark.parametrize("part", ["x", "y"])
-@pytest.mark.parametrize("where", ["train", "test", "loader"])
-def test_numbers_that_are_not_finite_are_named_before_training(part, where, digits):
-    good, bad = plane("float32", "float32"), plane("float32", "float32")
-    values = getattr(bad, part)
-    values[5, 0], values[9, -1], values[30] = np.nan, np.inf, -np.inf
-    column = values.shape[1] - 1
-    model = nn.Linear(3, 1)
-    before = model.state_dict()
-    train, test = {"train": (bad, good), "test": (good, bad), "loader": (bad.loader(8), good)}[
-        where
-    ]
-    name = "test" if where == "test" else "train"
-    optimizer = optim.SGD(model.parameters(), lr=0.1)
-    with pytest.raises(datasets.DatasetError) as caught:
-        training.fit(model, nn.MSELoss(), optimizer, train, test, epochs=1)
-    said = f"{name}: 3 of 40 rows have no finite {part}: {part}[5, 0] is nan, "
-    assert str(caught.value).startswith(f"{said}{part}[9, {column}] is inf, {part}[30, 0] is -inf")
-    assert f"{name}.subset(numpy.isfinite({name}.{part}).all(1))" in str(caught.value)
-    for key, value in model.state_dict().items():
-        np.testing.assert_array_equal(value, before[key])
-
-
-def test_large_numbers_are_finite():
-    data = plane("float32", "float32")
-    data.x[:] = 3e38  # their sum is none
-    model = nn.Linear(3, 1)
-    model.weight.data[...] = 0
-    optimizer = optim.SGD(model.parameters(), lr=0.0)
-    assert training.fit(model, lambda y, t: (y * 0).sum(), optimizer, data, epochs=1)
 
 
 def test_all_callbacks_are_closed_whatever_one_of_them_raises(digits):
