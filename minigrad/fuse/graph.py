@@ -49,9 +49,9 @@ BOOLEAN = {
 
 # What an input cannot be called in the text of a loop: a word of it, or what a result is called.
 _TAKEN = re.compile(
-    r"[cx]\d+|.*_|F|i|n|step|select|loop|numba|fabs|sqrt|pow|exp|expm1|log|log1p|tanh|erf|floor|"
-    r"auto|bool|case|catch|char|const|default|delete|do|double|enum|extern|float|goto|inline|int|"
-    r"long|new|operator|private|public|short|signed|sizeof|static|struct|switch|template|this|"
+    r"[cx]\d+|.*_|F|H|i|n|step|select|wide|half|loop|numba|fabs|sqrt|pow|exp|expm1|log|log1p|tanh|"
+    r"erf|floor|asm|auto|bool|case|catch|char|const|default|delete|do|double|enum|extern|float|goto|inline|"
+    r"int|long|new|operator|private|public|short|signed|sizeof|static|struct|switch|template|this|"
     r"throw|typedef|typename|union|unsigned|using|virtual|void|volatile"
 )
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 from minigrad import backend
 from minigrad.backend import Array
-from minigrad.fuse import blocks, kernel, loop, threads
+from minigrad.fuse import blocks, half, kernel, loop, threads
 from minigrad.fuse.graph import Graph
 
 
@@ -30,12 +31,13 @@ def run(
         kernel.run(graph, numbers, pieces)
         return True
     length = first.size if len(pieces) == 1 else sum(piece[0].size for piece in pieces)
-    fast = compiled and loop.ready(graph, length, first.dtype)
-    machine: Any = loop if fast else blocks
+    dtype = half.computed(first.dtype)
+    machine: Any = loop if compiled and loop.ready(graph, length, dtype) else blocks
+    work = machine.run if dtype == first.dtype else functools.partial(half.run, machine)
     if length < threads.SHARED or threads.count() == 1:
-        machine.run(graph, numbers, pieces)
+        work(graph, numbers, pieces)
     else:
         cuts = threads.cuts([piece[0].size for piece in pieces])
         parts = [[x[cut] for x in pieces[k]] for k, cut in cuts]
-        threads.each(lambda part: machine.run(graph, numbers, [part]), parts)
+        threads.each(lambda part: work(graph, numbers, [part]), parts)
     return True

@@ -6,7 +6,7 @@ from typing import Any
 
 from minigrad.backend import Array
 from minigrad.ops import abs, clip, maximum, sqrt
-from minigrad.optim.optimizer import Group, Optimizer
+from minigrad.optim.optimizer import Optimizer
 
 
 class Adam(Optimizer):
@@ -38,10 +38,6 @@ class Adam(Optimizer):
         v = beta2 * v + (1 - beta2) * g * g
         root = (1 - beta2**t) ** 0.5  # the paper's section 2: corrections that cost no array pass
         return theta - lr * root / (1 - beta1**t) * m / (sqrt(v) + eps * root), m, v
-
-    def least_eps(self, group: Group) -> float:
-        """Return ε times the root of the first step."""
-        return float(group["eps"] * (1 - group["betas"][1]) ** 0.5)
 
 
 class AdamW(Adam, weight_decay=1e-2, decoupled=True):

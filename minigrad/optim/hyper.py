@@ -150,17 +150,17 @@ def plain(value: Any) -> Any:
     return int(value) if isinstance(value, numbers.Integral) else float(value)
 
 
-def check_eps(method: str, eps: float, least: float, dtypes: Iterable[Any]) -> None:
-    """Raise HyperparameterError for an ε that is 0 in float16: 0/0 would be the first step.
+def check_eps(method: str, eps: float, dtypes: Iterable[Any]) -> None:
+    """Raise HyperparameterError for an ε that is 0 in float16.
 
-    `least` is the least that the formula makes of it.
+    A step computes in float32, but its state is kept in float16, where the average of small squares
+    is 0: what it divides by is ε alone then, and the step is as long as that is small.
     """
-    if 0 < least <= _NOTHING and any(dtype == "float16" for dtype in dtypes):
-        said = "" if eps <= _NOTHING else f" (in the formula down to {least:.2g})"
+    if 0 < eps <= _NOTHING and any(dtype == "float16" for dtype in dtypes):
         raise HyperparameterError(
-            f"{method}: eps={eps!r}{said} is 0 in float16, which the parameters are of; keep "
-            "parameters in float32 and use .astype(mg.float16) where the network computes, or give "
-            "eps=1e-4"
+            f"{method}: eps={eps!r} is 0 in float16, which the parameters and their state are of; "
+            "keep parameters in float32 and use .astype(mg.float16) where the network computes, or "
+            "give eps=1e-4"
         )
 
 

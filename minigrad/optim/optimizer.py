@@ -177,14 +177,9 @@ class Optimizer:
     def check(self, group: Group) -> None:
         """Raise HyperparameterError if a group's hyperparameters contradict each other."""
 
-    def least_eps(self, group: Group) -> float:
-        """Return the least that the formula makes of ε, at any t."""
-        return float(group.get("eps", 0.0))
-
     def _check_eps(self, group: Group) -> None:
         """Raise HyperparameterError for an ε that is 0 in the dtype of a parameter."""
-        dtypes = {p.dtype for p in group["params"]}
-        check_eps(self.name, group.get("eps", 0.0), self.least_eps(group), dtypes)
+        check_eps(self.name, group.get("eps", 0.0), {p.dtype for p in group["params"]})
 
     def start(self, group: Group) -> dict[str, float]:
         """Return the values, by name, that state vectors start at, where that is not 0."""

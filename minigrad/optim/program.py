@@ -67,9 +67,12 @@ def _tell(method: type, reason: str) -> None:
 def _plain(formula: Formula, flat: Flat, spans: list[Span], names: tuple[str, ...]) -> list[Any]:
     """Call the formula with arrays, block by block."""
     rest: list[Any] = []
+    wide = fuse.computed(flat.vector.dtype)
     for start, stop, g in (part for span in spans for part in _parts(span, flat.block)):
         theta = flat.vector[start:stop]
         states = [flat.states[name][start:stop] for name in names]
+        if wide != theta.dtype:
+            g, theta, *states = [x.astype(wide) for x in (g, theta, *states)]
         if flat.xp is backend.cpu:
             g.flags.writeable = False  # it is the user's; this is a view
         new, *rest = formula(theta, g, *states)
@@ -84,7 +87,7 @@ def _plain(formula: Formula, flat: Flat, spans: list[Span], names: tuple[str, ..
             for name, old, value in zip(names, states, rest, strict=False)
             if value is not old
         ]
-        theta[...] = new
+        flat.vector[start:stop] = new
         for name, value in changed:
             flat.write(name, start, stop, value)
     return rest[len(names) :]

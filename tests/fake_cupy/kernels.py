@@ -35,10 +35,10 @@ class RawKernel:
         F, names = self.F, self._functions()
         for declared, x in zip(self.arguments, arguments, strict=True):
             kind, name = declared.rsplit(" ", 1)
-            if kind.endswith("F*"):
+            if kind.endswith("*"):
                 assert isinstance(x, ndarray)
                 x = inside(x)
-                assert x.dtype == F
+                assert x.dtype == {"F": F, "H": np.float16}[kind.removeprefix("const ")[0]]
                 assert x.flags.c_contiguous
                 assert x.size == arguments[-1]
             else:
@@ -51,6 +51,7 @@ class RawKernel:
                 value = eval(re.sub(r"\[i\]", "", expression), names)
                 if target.endswith("[i]"):
                     assert target[:-3] not in constant
+                    assert np.asarray(value).dtype == names[target[:-3]].dtype
                     names[target[:-3]][...] = value
                 else:
                     kind, name = target.removeprefix("const ").split()
@@ -66,6 +67,8 @@ class RawKernel:
             "select": lambda c, a, b: np.where(c, a, b),
             "pow": np.power,
             "erf": cpu.erf,
+            "wide": lambda x: x.astype(np.float32),
+            "half": lambda x: x.astype(np.float16),
             **{name: getattr(np, name) for name in same},
         }
 

@@ -17,6 +17,7 @@ PRELUDE = """
 using std::exp; using std::expm1; using std::fabs; using std::floor; using std::log;
 using std::log1p; using std::pow; using std::sqrt; using std::tanh;
 #define __global__
+#define __device__ static
 struct Index { unsigned x; };
 static Index blockIdx, threadIdx, gridDim, blockDim;
 """
@@ -27,6 +28,11 @@ extern "C" void run{i}(unsigned grid, unsigned block, {arguments}) {{
         for (threadIdx.x = 0; threadIdx.x < block; ++threadIdx.x) kernel{i}({names});
 }}
 """
+# The two instructions of the GPU's processor that a text contains, as C++ of this one.
+PTX = {
+    'asm("cvt.f32.f16 %0, %1;" : "=f"(y) : "h"(x))': "y = reinterpret_cast<_Float16&>(x)",
+    'asm("cvt.rn.f16.f32 %0, %1;" : "=h"(y) : "f"(x))': "reinterpret_cast<_Float16&>(y) = x",
+}
 NUMBERS = {"float": ctypes.c_float, "double": ctypes.c_double, "long long": ctypes.c_longlong}
 
 
@@ -40,7 +46,10 @@ def compiled(sources, name, folder):
         declared = re.search(rf"void {name}\((.*?)\)", source, re.DOTALL)[1]
         number = (re.search(r"typedef (\w+) F;", source) or [0, "float"])[1]
         source = source.replace(f"void {name}(", f"void kernel{i}(")
+        for instruction, plain in PTX.items():
+            source = source.replace(instruction, plain)
         arguments = re.sub(r"\bF\b", number, " ".join(declared.split()))
+        arguments = re.sub(r"\bH\b", "unsigned short", arguments)
         names = ", ".join(argument.rsplit(" ", 1)[1] for argument in declared.split(","))
         run = RUN.format(i=i, arguments=arguments, names=names.replace("*", ""))
         texts.append(f"namespace text{i} {{\n{source}\n{run}\n}}\n")

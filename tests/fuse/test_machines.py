@@ -13,17 +13,18 @@ import pytest
 
 import minigrad as mg
 from minigrad import fuse, optim
-from minigrad.fuse import blocks, loop, threads
+from minigrad.fuse import blocks, half, loop, threads
 from tests.fake_cupy.arrays import ndarray
 from tests.fake_cupy.kernels import RawKernel
 from tests.fuse import host, nvrtc
 from tests.optim.table import NAMES, ROWS
 
+WIDE = {"float16": "float32", "float32": "float32", "float64": "float64"}  # what is computed in
 NEEDS_NUMBA = "needs the extra fast: pip install minigrad[fast]"
 OPTIONS = [{}, {"weight_decay": 0.1, "decoupled": True, "l1": 0.05, "maximize": True}]
 every_case = [
     pytest.mark.parametrize("row", ROWS, ids=NAMES),
-    pytest.mark.parametrize("dtype", ["float32", "float64"]),
+    pytest.mark.parametrize("dtype", ["float16", "float32", "float64"]),
     pytest.mark.parametrize("options", OPTIONS, ids=["bare", "everything"]),
 ]
 
@@ -53,14 +54,21 @@ def shared(monkeypatch):
 
 
 def traced(row, dtype, options, t=3):
-    """Return the trace of a step, its inputs and what the formula makes of them, whole."""
+    """Return the trace of a step, its inputs and what the formula makes of them, whole.
+
+    Of float16 it makes it in float32, and each result is rounded once.
+    """
     rng = np.random.default_rng(0)
-    p = mg.tensor(rng.standard_normal(40).astype(dtype), requires_grad=True)
-    optimizer = optim.METHODS[row.method]([p], lr=0.1, **{**row.keywords, **options})
+    start = rng.standard_normal(40).astype(dtype)
+    p = mg.tensor(start, dtype=WIDE[dtype], requires_grad=True)
+    method = optim.METHODS[row.method]
+    if dtype == "float16" and "eps" in method.class_defaults:
+        options = {**options, "eps": 1e-3}  # with less, a step may be too large to be stored
+    optimizer = method([p], lr=0.1, **{**row.keywords, **options})
     formula, numbers = optimizer.formula(optimizer.param_groups[0]), optimizer.clock_start[1:]
     names = optimizer.state_names
     states = [abs(rng.standard_normal(40).astype(dtype)) for _ in names]
-    inputs = [p.numpy().copy(), rng.standard_normal(40).astype(dtype), *states]
+    inputs = [start, rng.standard_normal(40).astype(dtype), *states]
     inputs[1][:3] = 0
     for state in states:
         state[:2] = 0
@@ -69,24 +77,31 @@ def traced(row, dtype, options, t=3):
         return formula(t, *arrays, *numbers)
 
     trace = fuse.trace(step, ("theta", "g", *names), ("theta", *names))
-    new = step(*[x.copy() for x in inputs])
+    new = step(*[x.astype(WIDE[dtype]) for x in inputs])
     expected = [new[0], inputs[1], *new[1 : 1 + len(names)]]
-    return trace, inputs, expected
+    return trace, inputs, [x.astype(dtype) for x in expected]
 
 
 def same(found, expected):
     for a, b in zip(found, expected, strict=True):
         assert a.dtype == b.dtype
         largest = np.abs(b).max()
-        tolerance = {"float32": 1e-6, "float64": 1e-14}[a.dtype.name]
+        tolerance = {"float16": 2**-11, "float32": 1e-6, "float64": 1e-14}[a.dtype.name]
         np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * max(largest, 1))
+
+
+def run(machine, trace, pieces):
+    """Let a machine run a step, of float16 in buffers of float32."""
+    if pieces[0][0].dtype == "float16":
+        half.run(machine, trace.graph, trace.numbers, pieces)
+    else:
+        machine.run(trace.graph, trace.numbers, pieces)
 
 
 @cases
 def test_blocks(row, dtype, options):
     trace, inputs, expected = traced(row, dtype, options)
-    pieces = [[x[a:b] for x in inputs] for a, b in ((0, 33), (33, 40))]
-    blocks.run(trace.graph, trace.numbers, pieces)
+    run(blocks, trace, [[x[a:b] for x in inputs] for a, b in ((0, 33), (33, 40))])
     same(inputs, expected)
 
 
@@ -105,9 +120,9 @@ def test_threads_change_no_bit(row, monkeypatch):
 @cases
 def test_compiled_loop(row, dtype, options, numba):
     trace, inputs, expected = traced(row, dtype, options)
-    loop.ready(trace.graph, 40, inputs[0].dtype)
-    assert loop.ready(trace.graph, 40, inputs[0].dtype)
-    loop.run(trace.graph, trace.numbers, [inputs])
+    loop.ready(trace.graph, 40, np.dtype(WIDE[dtype]))
+    assert loop.ready(trace.graph, 40, np.dtype(WIDE[dtype]))
+    run(loop, trace, [inputs])
     same(inputs, expected)
 
 
@@ -117,7 +132,7 @@ def test_cuda_text(row, dtype, options):
     source = fuse.kernel_source(trace.graph, dtype)
     kernel = RawKernel(source, "update", ("--fmad=false",))
     arrays = [ndarray._of(x, 0, None) for x in inputs]
-    scalars = [inputs[0].dtype.type(x) for x in trace.numbers]
+    scalars = [np.dtype(WIDE[dtype]).type(x) for x in trace.numbers]
     kernel((1,), (256,), (*[arrays[k] for k in trace.graph.used], *scalars, np.int64(40)))
     same(inputs, expected)
 
@@ -138,7 +153,7 @@ def test_cuda_text_runs_as_cpp(dtype, options, tmp_path):
     sources = [fuse.kernel_source(trace.graph, dtype) for trace, _, _ in traces]
     functions = host.compiled(sources, "update", tmp_path)
     for row, (trace, inputs, expected), launch in zip(ROWS, traces, functions, strict=True):
-        scalars = [inputs[0].dtype.type(x) for x in trace.numbers]
+        scalars = [np.dtype(WIDE[dtype]).type(x) for x in trace.numbers]
         launch(2, 7, [*[inputs[k] for k in trace.graph.used], *scalars, np.int64(40)])
         try:
             same(inputs, expected)
