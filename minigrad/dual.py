@@ -7,6 +7,7 @@ call it, so that a rule that is given duals returns its own derivative along the
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 from minigrad import autograd, backend
@@ -70,26 +71,25 @@ class Dual:
         """Return the result of an operation that has this dual among its inputs."""
         if op.kind == "linear" and len(inputs) == 1 and not op.variadic:
             return Dual(None, op(self.tangent, **params), (op, inputs, params))
-        tangents = []
-        moving = False
-        for i, x in enumerate(inputs):
-            if type(x) is Dual:
-                tangents.append(x.tangent)
-                moving = moving or op.rule(i) is not None
-            else:
-                tangents.append(None)
-        if not moving:  # piecewise constant, or not differentiable
-            return op(*_values(inputs), **params)
+        tangents = [x.tangent if type(x) is Dual else None for x in inputs]
+        if op.fixed and op.fixed.issuperset([i for i, t in enumerate(tangents) if t is not None]):
+            return op(*_values(inputs), **params)  # piecewise constant, or not differentiable
         out = Dual(None, None, (op, inputs, params))
         shape = None
         if op.kind == "elementwise" and len(inputs) > 1:
-            shapes = {getattr(x, "shape", ()) for x in inputs}
-            shape = shapes.pop() if len(shapes) == 1 else backend.cpu.broadcast_shapes(*shapes)
+            shape = ()
+            for x in inputs:
+                other = getattr(x, "shape", ())
+                if other and other != shape:
+                    shape = backend.cpu.broadcast_shapes(shape, other) if shape else other
         out.tangent = push(op, inputs, out, tangents, params, shape)
         return out
 
 
 attach(Dual)
+# A view of value and tangent alike, which rules ask for often: no operation need be looked at.
+_T = attrgetter("T")
+setattr(Dual, "T", property(lambda self: Dual(None, self.tangent.T, (_T, (self,), {}))))
 
 
 def value_of(x: Any) -> Any:
@@ -122,7 +122,7 @@ def push(
     elif op.kind == "elementwise":
         total = _chain_rule(op, inputs, out, tangents, params)
     elif op.tangent is not None:
-        total = _read(op.tangent, tangents[0], inputs, out, params)
+        total = _called(op.tangent, [tangents[0], out, *inputs], params)
     else:
         total = _transposed(op, inputs, out, tangents, params)
     return total if shape is None or total.shape == shape else _expand(total, shape=shape)
@@ -150,58 +150,62 @@ def _product_rule(
     op: Primitive, inputs: Any, out: Any, tangents: list[Any], params: dict[str, Any]
 ) -> Any:
     """Return B(ẋ, y) + B(x, ẏ) for an operation B(x, y), and + ż for one B(x, y) + z."""
-    if op.joined is not None and backend.is_array(tangents[0]) and backend.is_array(tangents[1]):
-        a, b = _values(inputs)
-        total = op.joined(tangents[0], b, a, tangents[1])
+    values, moving = list(inputs), 0
+    added = tangents[-1] if op.added else None
+    factors = len(inputs) - 1 if op.added else len(inputs)
+    for i in range(factors):
+        if tangents[i] is not None:
+            moving += 1
+    for i in range(factors):
+        if type(values[i]) is Dual and (moving > 1 or tangents[i] is None):  # else it is not read
+            values[i] = values[i].value
+    if op.joined is not None and moving == 2:
+        total = op.joined(tangents[0], values[1], values[0], tangents[1])
         if total is not None:
             return total
-    added = tangents[-1] if op.added else None
     total = None
-    for i, tangent in enumerate(tangents[:-1] if op.added else tangents):
-        if tangent is None:
+    for i in range(factors):
+        if tangents[i] is None:
             continue
-        others = list(inputs)
-        others[i] = None  # whose value nobody reads
-        values = _values(others)
-        values[i] = tangent
+        value, values[i] = values[i], tangents[i]
         if op.added:
             values[-1], added = 0.0 if added is None else added, None
         part = op(*values, **params)
+        values[i] = value
         total = part if total is None else _into(total, part)
     return _expand(added, shape=value_of(out).shape) if total is None else total
 
 
 def _into(total: Any, part: Any) -> Any:
     """Return the sum of two fresh arrays, in the memory of the first if they are no Tensors."""
-    if isinstance(total, Tensor) or total.shape != part.shape or total.dtype != part.dtype:
-        return total + part
-    if isinstance(total, Batch) and isinstance(part, Batch):
-        total.array += part.array
-        return total
-    if isinstance(total, Batch) or isinstance(part, (Batch, Tensor)):
-        return total + part
-    total += part
-    return total
+    if total.shape == part.shape and total.dtype == part.dtype:
+        if backend.is_array(total) and backend.is_array(part):
+            total += part
+            return total
+        if type(total) is type(part) is Batch:
+            total.array += part.array
+            return total
+    return total + part
 
 
 def _chain_rule(
     op: Primitive, inputs: Any, out: Any, tangents: list[Any], params: dict[str, Any]
 ) -> Any:
     """Return Σ ∂f/∂x · ẋ over the inputs of an elementwise operation."""
-    total = None
+    frame, total = [None, out, *inputs], None
     for i, tangent in enumerate(tangents):
-        if tangent is None:
-            continue
-        part = _read(_rule(op, i), tangent, inputs, out, params)
-        total = part if total is None else total + part
+        if tangent is not None:
+            frame[0] = tangent
+            part = _called(_rule(op, i), frame, params)
+            total = part if total is None else total + part
     return total
 
 
-def _read(rule: Rule, tangent: Any, inputs: Any, out: Any, params: dict[str, Any]) -> Any:
+def _called(rule: Rule, frame: list[Any], params: dict[str, Any]) -> Any:
     """Return what a rule makes of a tangent; of the duals only what it names is computed."""
-    frame = [tangent, out, *inputs]
     for slot in rule.slots:
-        frame[slot] = value_of(frame[slot])
+        if type(frame[slot]) is Dual:
+            frame[slot] = frame[slot].value
     return rule.call(frame, params)
 
 

@@ -20,6 +20,7 @@ from minigrad.tensor import Tensor, tensor
 
 _Array = backend.cpu.Array
 _Float64 = backend.cpu.float64
+_PLAIN = {_Array, float, int, backend.cpu.float32, _Float64}
 
 Backend = ModuleType  # minigrad.backend.numpy or minigrad.backend.cupy
 Plan = tuple[list[int], list[int], bool]  # inputs to keep, the others, whether to keep the result
@@ -68,8 +69,9 @@ class Rule:
             if partial:  # the function is ∂out/∂input
                 text = f"frame[0] * {text}"
             if self.chain is not None:
-                small = "type(frame[0]) is Array and frame[0].size < LARGE"
-                text = f"{text} if {small} else one_pass(frame, params)"
+                lifted = "hasattr(frame[0], '__primitive__')"  # a dual: an operation at a time
+                small = f"frame[0].size < LARGE if type(frame[0]) is Array else {lifted}"
+                text = f"{text} if ({small}) else one_pass(frame, params)"
         names = {"function": self.function, "scale": self.scale, "one_pass": self._one_pass}
         names |= {"Array": _Array, "LARGE": LARGE}
         return eval(f"lambda frame, params: {text}", names)  # type: ignore[no-any-return]
@@ -138,6 +140,9 @@ class Primitive:
         ]
         self.tangent = None if tangent is None else Rule(tangent, self.inputs, False, one_pass)
         self.rules: list[Rule | None] = named + [None] * (len(self.inputs) - len(named))
+        # The inputs in which it has no derivative.
+        places = () if self.variadic and self.rules[0] else range(len(self.inputs))
+        self.fixed = {i for i in places if self.rules[i] is None}
         self.plans: dict[tuple[int, int], Plan] = {}
 
     def __repr__(self) -> str:
@@ -165,9 +170,11 @@ class Primitive:
     def __call__(self, *inputs: Any, **params: Any) -> Any:
         """Compute the result, and record it if an input requires a gradient."""
         for x in inputs:
-            if type(x) is not _Array:
+            if type(x) not in _PLAIN:
+                if type(x) is not Tensor and hasattr(x, "__primitive__"):
+                    return x.__primitive__(self, inputs, params)  # a symbol, not a value
                 break
-        else:  # what most rules call, with NumPy's arrays alone: nothing to do
+        else:  # what most rules call, with NumPy's arrays and numbers alone: nothing to do
             try:
                 return self.forward(backend.cpu, *inputs, **params)
             except Exception as error:
@@ -188,7 +195,7 @@ class Primitive:
             elif isinstance(x, _Array):
                 values.append(x)
             elif hasattr(x, "__primitive__"):
-                return x.__primitive__(self, inputs, params)  # a symbol, not a value
+                return x.__primitive__(self, inputs, params)
             else:
                 values.append(_operand(x))
                 wide = wide or type(x) is _Float64

@@ -12,7 +12,7 @@ from typing import Any
 
 from minigrad import autograd, backend
 from minigrad.creation import zeros_like
-from minigrad.dual import Dual
+from minigrad.dual import Dual, value_of
 from minigrad.forward import Tangents, flat, kept_values, push_through, raw, source, units
 from minigrad.mode import GraphError, ShapeError, enable_grad, no_grad
 from minigrad.node import Node, Observer
@@ -53,7 +53,7 @@ class Curvature:
         reached, leaves = autograd._reach([loss])
         sources: list[Node | Tensor] = [*reached, *leaves]
         for made in sources:
-            if any(type(hook) is not Observer for hook in made.hooks or ()):
+            if made.hooks and any(type(hook) is not Observer for hook in made.hooks):
                 raise GraphError(
                     "a gradient hook has no second derivative; remove the hooks, or differentiate "
                     "the gradient: mg.autograd.grad(…, create_graph=True)"
@@ -61,11 +61,12 @@ class Curvature:
         if len({id(x) for x in self.inputs}) < len(self.inputs):
             raise ValueError("an input is given twice; its vector would be ambiguous")
         for node in reached:
-            node.check()
+            if node.freed:  # what was changed since is found by each product
+                node.check()
         self._gradients: dict[int, Any] = {}  # the gradients of the nodes, from the first sweep
         self.outputs = outputs
         self._select(reached)
-        if self._wanted.isdisjoint([id(x) for x in (*reached, *leaves)]):
+        if self._wanted.isdisjoint(map(id, sources)):
             raise GraphError(
                 "the loss depends on none of the inputs; compute it from these very tensors"
             )
@@ -179,10 +180,12 @@ class Curvature:
 
     def _back(self, nodes: list[Node], gradients: dict[int, Any], lift: autograd.Lift) -> Any:
         """Run the reverse sweep over some of the nodes."""
-        with enable_grad() if self.create_graph else no_grad():
-            autograd._run(
-                nodes, gradients, self._wanted, self._useful, self.keep, lift, hooked=False
-            )
+        steps = nodes, gradients, self._wanted, self._useful, self.keep, lift
+        if self.create_graph:
+            with enable_grad():
+                autograd._run(*steps, hooked=False)
+        else:  # what rules compute from arrays is not recorded anyway
+            autograd._run(*steps, hooked=False)
         return gradients
 
     def _back_with_tangents(self, nodes: list[Node], moving: Tangents) -> dict[int, Any]:
@@ -195,26 +198,27 @@ class Curvature:
     def _dual(self, moving: Tangents) -> autograd.Lift:
         """Return what gives the rules duals of the values that have a tangent."""
 
+        known = self._gradients
+
         def lift(node: Node, g: Any) -> list[Any]:
-            known = self._gradients.get(id(node))
-            if known is None and self.keep:
-                known = self._gradients[id(node)] = g.value if type(g) is Dual else g
-            if known is not None and type(g) is Dual:
-                g = Dual(known, g.tangent)
-            out, kept = kept_values(node, self.create_graph)
-            tangent = moving.pop(id(node), None)  # older nodes do not read it
+            key = id(node)
+            if self.keep:
+                if key not in known:
+                    known[key] = value_of(g)
+                if type(g) is Dual:
+                    g = Dual(known[key], g.tangent)
+            out, kept = kept_values(node, True) if self.create_graph else (node.out, node.values)
+            values, read = list(kept), False  # whether a rule reads the gradient's value
+            tangent = moving.pop(key, None)  # older nodes do not read it
             if out is not None and tangent is not None:
-                out = Dual(out, tangent)
-            read = type(out) is Dual  # whether a rule reads the gradient's value
-            values = list(kept)
+                out, read = Dual(out, tangent), True
             for i, parent in enumerate(node.parents):
                 tangent = moving.get(id(parent))
                 if tangent is not None and node.values[i] is not parent:
-                    values[i] = Dual(values[i], tangent)
-                    read = True
+                    values[i], read = Dual(values[i], tangent), True
                 elif type(parent) is Node:
                     read = True
-            if type(g) is Dual and not read:
+            if not read and type(g) is Dual:
                 g = Dual(None, g.tangent)
             return [g, out, values, 0] if node.op.variadic else [g, out, *values]
 
@@ -246,8 +250,9 @@ def _read(nodes: list[Node], inner: set[int]) -> list[Node]:
         outside = id(node) not in inner
         if outside and node.out is not None:
             read.add(id(node))
+        through = id(node) in read
         for value, parent in zip(node.values, node.parents, strict=True):
-            if type(parent) is Node and (id(node) in read or (outside and value is not parent)):
+            if type(parent) is Node and (through or (outside and value is not parent)):
                 read.add(id(parent))
     return [node for node in nodes if id(node) in read]
 

@@ -164,9 +164,11 @@ def apart(array: Array, owners: set[int]) -> Array:
     That is a copy of what was broadcast, or looks at the memory of one of the `owners` (by
     identity), to which the result's is added.
     """
-    if 0 in array.strides or id(owner(array)) in owners:
+    place = id(owner(array))
+    if 0 in array.strides or place in owners:
         array = array.copy()
-    owners.add(id(owner(array)))
+        place = id(array)
+    owners.add(place)
     return array
 
 

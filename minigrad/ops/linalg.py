@@ -27,6 +27,8 @@ def _joined(a: Array, b: Array, c: Array, d: Array) -> Array | None:
     """Return a b + c d as one product, if the sum is far larger than what must be copied for it."""
     if a.ndim != 2 or b.ndim != 2 or 2 * (a.size + b.size) > a.shape[0] * b.shape[1]:
         return None
+    if not all(map(backend.is_array, (a, b, c, d))):
+        return None
     xp = backend.of((a,))
     return xp.matmul(xp.concatenate((a, c), axis=1), xp.concatenate((b, d)))
 

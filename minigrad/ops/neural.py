@@ -147,7 +147,7 @@ def _rows(g: Any) -> Any:
 
 
 @primitive(
-    lambda g, logp, index, scale: _rows(g * scale) * _residual(logp, index=index), _no_gradient
+    lambda g, logp, index, scale: _residual(logp, index=index) * _rows(g * scale), _no_gradient
 )
 def _cross_entropy(
     xp: Backend, x: Array, logp: Array, *, index: Array, scale: float, total: bool
