@@ -14,7 +14,7 @@ from minigrad import autograd, backend
 from minigrad.creation import zeros_like
 from minigrad.dual import Dual, value_of
 from minigrad.forward import Tangents, flat, kept_values, push_through, raw, source, units
-from minigrad.mode import GraphError, ShapeError, enable_grad, no_grad
+from minigrad.mode import GraphError, ShapeError, enable_grad
 from minigrad.node import Node, Observer
 from minigrad.tensor import Tensor
 

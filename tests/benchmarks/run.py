@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from steps import NETWORKS
+from by_hand import NETWORKS
 
 WORKER = """
 import statistics, sys, time
@@ -161,23 +161,27 @@ def products(rounds: int, environment: dict[str, str] | None = None) -> str:
     """Time Hessian-vector products of the three networks beside the gradient and PyTorch's."""
     rows = []
     for name, (_, _, steps) in NETWORKS.items():
-        gradient, once, again, theirs = paired(
+        gradient, once, again, theirs, hand, hand_gradient = paired(
             [
                 f"minigrad_step({name!r}, False)",
                 f"minigrad_hvp({name!r})",
                 f"minigrad_hvp({name!r}, True)",
                 f"torch_hvp({name!r})",
+                f"numpy_hvp({name!r})",
+                f"numpy_step({name!r})",
             ],
             rounds,
             max(steps // 2, 1),
             environment=environment,
         )
-        times = [middle(x) for x in (gradient, once, again, theirs)]
-        ratios = [ratio(once, gradient), ratio(again, gradient), ratio(once, theirs)]
-        rows.append([name, *times, *ratios, ratio(again, theirs)])
-    head = ["network", "gradient µs", "product µs", "one more µs", "PyTorch µs"]
-    ratios = ["product / gradient (≤ 2.2)", "one more / gradient", "product / PyTorch (≤ 0.7)"]
-    return table([*head, *ratios, "one more / PyTorch"], rows)
+        times = [middle(x) for x in (gradient, once, again, hand, theirs)]
+        ratios = [ratio(once, gradient), ratio(hand, hand_gradient), ratio(again, gradient)]
+        ratios += [ratio(once, theirs), ratio(hand, theirs), ratio(again, theirs)]
+        rows.append([name, *times, *ratios])
+    head = ["network", "gradient µs", "product µs", "one more µs", "by hand µs", "PyTorch µs"]
+    head += ["product / gradient (≤ 2.2)", "the same by hand", "one more / gradient"]
+    head += ["product / PyTorch (≤ 0.7)", "by hand / PyTorch", "one more / PyTorch"]
+    return table(head, rows)
 
 
 def hessians(rounds: int) -> str:
