@@ -11,7 +11,7 @@ from typing import Any
 from minigrad import backend, random
 from minigrad.backend import Device
 from minigrad.mode import ShapeError
-from minigrad.tensor import DType, Tensor, legal_dtype
+from minigrad.tensor import DType, Tensor, legal_dtype, tensor
 
 Shape = int | Sequence[int]
 
@@ -48,7 +48,11 @@ def full(
     device: Device | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Return a tensor filled with a value."""
+    """Return a tensor filled with a value.
+
+    Raises OverflowError for a number that an integer dtype does not hold, TypeError for none.
+    """
+    tensor(value, dtype=dtype)  # raises: NumPy's own errors do not say what is legal
     return _made("full", sizes("full", (shape,)), dtype, device, requires_grad, value)
 
 
@@ -76,11 +80,24 @@ def arange(
     dtype: DType = None,
     device: Device | None = None,
 ) -> Tensor:
-    """Return start, start + step, … below stop: int64 for integers, else float32."""
+    """Return start, start + step, … below stop: int64 for integers, else float32.
+
+    Raises ValueError for a step of 0 and for what is not finite, OverflowError for numbers that an
+    integer dtype does not hold, MemoryError for too many.
+    """
     first, last = (0, start) if stop is None else (start, stop)
+    said = f"arange from {first} to {last} in steps of {step}"
+    if any(x - x != 0 for x in (first, last, step)) or step == 0:
+        raise ValueError(f"{said} has no end; legal are finite numbers and a step other than 0")
     if dtype is None:
         dtype = "int64" if all(isinstance(x, int) for x in (first, last, step)) else "float32"
-    return Tensor.of(backend.get(device).arange(first, last, step, dtype=legal_dtype(dtype)))
+    count = -((first - last) // step)
+    if count > 0 and legal_dtype(dtype).kind in "iu":
+        tensor([first, first + (count - 1) * step], dtype=dtype)  # raises, as in `full`
+    try:
+        return Tensor.of(backend.get(device).arange(first, last, step, dtype=legal_dtype(dtype)))
+    except ValueError:
+        raise MemoryError(f"{said} is too many numbers for any memory; try a larger step") from None
 
 
 def linspace(

@@ -114,7 +114,7 @@ def parser() -> Parser:
     report.add_argument("runs", nargs="+", metavar="RUN", help="a folder that training left")
     report.add_argument(
         "--output",
-        type=path,
+        type=path("file", "comparison.html"),
         metavar="FILE",
         help="where to write it, in place of what is there (default: report.html in the run's "
         "folder; of several runs, comparison.html here, or with the next free number)",
@@ -194,7 +194,7 @@ def _data(train: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--data-dir",
-        type=path,
+        type=path("folder", "data"),
         metavar="DIR",
         help="folder with the IDX files of mnist or fashion-mnist, gzipped or not",
     )
@@ -314,13 +314,13 @@ def _run(train: argparse.ArgumentParser) -> None:
     group.add_argument("--device", metavar="NAME", help='"cpu", "cuda", "cuda:1", … (default: cpu)')
     group.add_argument(
         "--run",
-        type=path,
+        type=path("folder", "runs/mine"),
         metavar="DIR",
         help="the run folder (default: runs/<dataset>-<optimizer>-<number>)",
     )
     group.add_argument(
         "--resume",
-        type=path,
+        type=path("folder", "runs/mine"),
         metavar="RUN",
         help="go on with an interrupted run, or with a finished one up to more --epochs, to which "
         "a schedule is then fitted anew",

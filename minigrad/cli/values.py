@@ -99,11 +99,15 @@ def number(
     return convert
 
 
-def path(text: str) -> str:
-    """Return the path of a folder; refuse none at all, and one that no terminal can show."""
-    if not text.strip() or any(unicodedata.category(c) in ("Cc", "Cs") for c in text):
-        refuse(text, "the path of a folder, without control characters", "runs/mine")
-    return text
+def path(kind: str, attempt: str) -> Callable[[str], str]:
+    """Return a converter to a path; it refuses none at all, and one that no terminal can show."""
+
+    def convert(text: str) -> str:
+        if not text.strip() or any(unicodedata.category(c) in ("Cc", "Cs") for c in text):
+            refuse(text, f"the path of a {kind}, without control characters", attempt)
+        return text
+
+    return convert
 
 
 def setting(text: str) -> tuple[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from minigrad.ops import elementwise, indexing, linalg, reduce, shape
@@ -75,10 +76,13 @@ _ELSEWHERE = {
     "long": ".astype(mg.int64)", "masked_fill": "mg.where(mask, value, x)", "mm": "@",
     "numel": ".size", "t": ".T", "type": ".astype(...)", "view": ".reshape(...)",
 }  # fmt: skip
-_KEYWORDS = {
+_OF_FUNCTIONS = {
     "dim": "use axis=, as in NumPy",
     "dims": "use axis=, as in NumPy",
     "keepdim": "use keepdims=, as in NumPy",
+}
+_KEYWORDS = {
+    **_OF_FUNCTIONS,
     "out": "if this is np.{name}(tensor), use mg.{name}(tensor), which records the graph",
     "dtype": "if this is np.{name}(tensor), use mg.{name}(tensor), which records the graph",
 }
@@ -105,20 +109,24 @@ def _reflected(function: Any) -> Any:
 
 def _method(function: Any) -> Any:
     """Return a function of the tensor; a Primitive is no function and would not bind."""
+    return told(function, _KEYWORDS)
 
-    def method(self: Any, *arguments: Any, **keywords: Any) -> Any:
+
+def told(function: Any, keywords: dict[str, str] = _OF_FUNCTIONS) -> Any:
+    """Return a function whose error says what a keyword of PyTorch's or NumPy's is called here."""
+    name = function.__name__
+
+    @functools.wraps(function, updated=())
+    def method(*arguments: Any, **given: Any) -> Any:
         try:
-            return function(self, *arguments, **keywords)
+            return function(*arguments, **given)
         except TypeError:
-            for key in keywords:
-                if key in _KEYWORDS:
-                    name = method.__name__
-                    advice = _KEYWORDS[key].format(name=name)
+            for key in given:
+                if key in keywords:
+                    advice = keywords[key].format(name=name)
                     raise TypeError(f"{name} has no {key}=; {advice}") from None
             raise
 
-    method.__name__ = function.__name__
-    method.__doc__ = function.__doc__
     return method
 
 

@@ -9,17 +9,7 @@ from typing import Any
 
 from minigrad import backend
 from minigrad.backend import Array
-from minigrad.viz.figure import (
-    GREY,
-    LEVEL,
-    figure,
-    marked,
-    outlined,
-    pale,
-    plain,
-    style,
-    style_axes,
-)
+from minigrad.viz import figure as plot
 from minigrad.viz.landscape import Landscape
 
 _LEVELS = 16
@@ -31,17 +21,17 @@ def draw(landscape: Landscape, kind: str, title: str) -> Any:
         raise ValueError(f"kind={kind!r}; legal is 'contour' or 'surface'")
     if not bool(backend.cpu.isfinite(landscape.losses).any()):
         raise ValueError("the loss is finite nowhere on the plane; try a smaller span")
-    paper = figure("landscapes", 7.2, 5.6)
+    paper = plot.figure("landscapes", 7.2, 5.6)
     axes = _contour(paper, landscape) if kind == "contour" else _surface(paper, landscape)
     across, up = _labels(landscape)
     small = 9 if kind == "surface" else None
-    axes.set_xlabel(across, color=GREY, fontsize=small)
-    axes.set_ylabel(up, color=GREY, fontsize=small)
+    axes.set_xlabel(across, color=plot.GREY, fontsize=small)
+    axes.set_ylabel(up, color=plot.GREY, fontsize=small)
     if title:
         axes.set_title(title, fontsize=11, loc="left")
     if [label for label in landscape.paths if label]:
         paper.legend(loc="outside upper center", ncols=4, frameon=False)
-    paper.supxlabel(caption(landscape), fontsize=8.5, color=GREY)
+    paper.supxlabel(caption(landscape), fontsize=8.5, color=plot.GREY)
     return paper
 
 
@@ -109,28 +99,32 @@ def _contour(paper: Any, landscape: Landscape) -> Any:
     norm = (LogNorm if logarithmic else Normalize)(levels[0], levels[-1])
     heights = backend.cpu.maximum(backend.cpu.ma.masked_invalid(landscape.losses), levels[0])
     grid = landscape.x, landscape.y, heights
-    filled = axes.contourf(*grid, levels=levels, cmap=pale(), norm=norm)
-    axes.contour(*grid, levels=levels, colors=LEVEL, linewidths=0.6, linestyles="solid")
+    filled = axes.contourf(*grid, levels=levels, cmap=plot.pale(), norm=norm)
+    axes.contour(*grid, levels=levels, colors=plot.LEVEL, linewidths=0.6, linestyles="solid")
     ticks = LogLocator(subs=(1, 2, 5)) if logarithmic else MaxNLocator(8)
     bar = paper.colorbar(filled, ax=axes, ticks=ticks, format="%.3g", spacing="proportional")
-    bar.set_label("loss", color=GREY)
+    bar.set_label("loss", color=plot.GREY)
     bar.outline.set_visible(False)
-    bar.ax.tick_params(colors=GREY, length=3)
+    bar.ax.tick_params(colors=plot.GREY, length=3)
     bar.ax.minorticks_off()
     for i, (label, path) in enumerate(landscape.paths.items()):
-        look = {**style(i), "lw": 1.8, "ms": 5, "mfc": "white", "mew": 1.2}
-        every = marked(len(path.points))
-        (line,) = axes.plot(*path.points.T, **look, markevery=every, label=plain(label) or None)
-        line.set_path_effects(outlined())
+        look = {**plot.style(i), "lw": 1.8, "ms": 5, "mfc": "white", "mew": 1.2}
+        every = plot.marked(len(path.points))
+        (line,) = axes.plot(
+            *path.points.T, **look, markevery=every, label=plot.plain(label) or None
+        )
+        line.set_path_effects(plot.outlined())
         axes.plot(*path.points[0], "o", color="black", mfc="white", ms=9, mew=1.8, zorder=5)
         axes.plot(*path.points[-1], "*", color=look["color"], mec="white", ms=15, zorder=6)
     if not landscape.paths:
         axes.plot(0, 0, "*", color="black", mec="white", ms=15)
         note = f"the model, loss {landscape.loss:.3g}"
-        axes.annotate(note, (0, 0), (8, 8), textcoords="offset points", path_effects=outlined())
+        axes.annotate(
+            note, (0, 0), (8, 8), textcoords="offset points", path_effects=plot.outlined()
+        )
     axes.set_xlim(landscape.x[0], landscape.x[-1])
     axes.set_ylim(landscape.y[0], landscape.y[-1])
-    style_axes(axes, "")
+    plot.style_axes(axes, "")
     axes.grid(visible=False)
     return axes
 
@@ -147,18 +141,18 @@ def _surface(paper: Any, landscape: Landscape) -> Any:
     axes = paper.add_subplot(1, 1, 1, projection="3d", computed_zorder=False)
     x, y = xp.meshgrid(landscape.x, landscape.y)
     axes.plot_surface(
-        x, y, height(landscape.losses), cmap=pale(), rcount=len(y), ccount=len(x),
-        edgecolor=LEVEL, lw=0.3, zorder=1,
+        x, y, height(landscape.losses), cmap=plot.pale(), rcount=len(y), ccount=len(x),
+        edgecolor=plot.LEVEL, lw=0.3, zorder=1,
     )  # fmt: skip
     for i, (label, path) in enumerate(landscape.paths.items()):
         heights = height(path.losses)
-        look = {**style(i), "lw": 2, "ms": 4, "mfc": "white", "zorder": 3 + i}
-        every = marked(len(path.points))
-        axes.plot(*path.points.T, heights, **look, markevery=every, label=plain(label) or None)
+        look = {**plot.style(i), "lw": 2, "ms": 4, "mfc": "white", "zorder": 3 + i}
+        every = plot.marked(len(path.points))
+        axes.plot(*path.points.T, heights, **look, markevery=every, label=plot.plain(label) or None)
         end = (*path.points[-1], heights[-1])
         axes.plot(*([v] for v in end), "*", color=look["color"], mec="white", ms=14, zorder=20)
     axes.set_zlabel("log₁₀ of the loss" if logarithmic else "loss")
-    axes.tick_params(labelsize=8, colors=GREY)
+    axes.tick_params(labelsize=8, colors=plot.GREY)
     axes.set_box_aspect((1, 1, 0.7), zoom=0.88)
     axes.view_init(35, -60)
     return axes

@@ -14,17 +14,7 @@ from typing import Any
 from minigrad import backend
 from minigrad.creation import linspace
 from minigrad.mode import no_grad
-from minigrad.viz.figure import (
-    GREY,
-    LEVEL,
-    figure,
-    marked,
-    outlined,
-    pale,
-    plain,
-    style,
-    style_axes,
-)
+from minigrad.viz import figure as plot
 from minigrad.viz.picture import destination
 from minigrad.viz.race import Race, Run
 from minigrad.viz.render import RenderError
@@ -37,19 +27,19 @@ _ABOVE = 4  # zorder of what stands above the paths
 
 def draw(race: Race, size: tuple[float, float] = (10.4, 5.4)) -> tuple[Any, dict[str, Any]]:
     """Return the figure, and the lines of each run in it: on the surface, and over the costs."""
-    paper = figure("races", *size)
+    paper = plot.figure("races", *size)
     left, right = paper.subplots(1, 2, width_ratios=[1.05, 1])
     _surface(left, race.surface)
     title = f"{race.surface.name}: f = {race.surface.formula}"
-    left.set_title(plain(title), fontsize=min(10, 600 / len(title)), loc="left")
+    left.set_title(plot.plain(title), fontsize=min(10, 600 / len(title)), loc="left")
     lines = {}
     for i, (label, run) in enumerate(race.runs.items()):
-        look = {**style(i), "lw": 1.6, "mfc": "white", "mew": 1.2}
-        every = marked(len(run.points))
+        look = {**plot.style(i), "lw": 1.6, "mfc": "white", "mew": 1.2}
+        every = plot.marked(len(run.points))
         (path,) = left.plot(*_places(race, run), **look, ms=5.5, markevery=every)
-        path.set_path_effects(outlined())
+        path.set_path_effects(plot.outlined())
         (curve,) = right.plot(run.costs, _above(race, run), **look, ms=4.5, markevery=every)
-        curve.set_label(plain(f"{label}, lr {run.lr:g}"))
+        curve.set_label(plot.plain(f"{label}, lr {run.lr:g}"))
         lines[label] = (path, curve)
     left.plot(*race.start, "o", color="black", ms=9, mfc="white", mew=1.8, zorder=_ABOVE + 1)
     left.annotate(
@@ -57,7 +47,7 @@ def draw(race: Race, size: tuple[float, float] = (10.4, 5.4)) -> tuple[Any, dict
         race.start,
         (8, 7),
         textcoords="offset points",
-        path_effects=outlined(),
+        path_effects=plot.outlined(),
         zorder=_ABOVE + 2,
     )
     right.set_yscale("log")
@@ -66,12 +56,12 @@ def draw(race: Race, size: tuple[float, float] = (10.4, 5.4)) -> tuple[Any, dict
         right.axhline(race.tolerance, color="#888888", lw=1, ls=":")
         right.annotate(
             "arrived", (0, race.tolerance), (3, 3), xycoords=("axes fraction", "data"),
-            textcoords="offset points", color=GREY, fontsize=9,
+            textcoords="offset points", color=plot.GREY, fontsize=9,
         )  # fmt: skip
-    style_axes(right, "cost, in evaluations of f")
+    plot.style_axes(right, "cost, in evaluations of f")
     right.set_title("f above its minimum, f − f*", fontsize=10, loc="left")
     paper.legend(loc="outside upper center", ncols=min(5, len(lines)), frameon=False)
-    paper.supxlabel(race.caption, fontsize=8.5, color=GREY)
+    paper.supxlabel(race.caption, fontsize=8.5, color=plot.GREY)
     return paper, lines
 
 
@@ -95,17 +85,17 @@ def _surface(axes: Any, surface: Surface) -> None:
             "give a surface that varies there"
         )
     grid = x.numpy(), y.numpy(), xp.ma.masked_invalid(f)
-    colors = pale()
+    colors = plot.pale()
     axes.contourf(*grid, levels=levels, cmap=colors, norm=BoundaryNorm(levels, colors.N))
-    axes.contour(*grid, levels=levels, colors=LEVEL, linewidths=0.5, linestyles="solid")
+    axes.contour(*grid, levels=levels, colors=plot.LEVEL, linewidths=0.5, linestyles="solid")
     axes.plot(
         *zip(*surface.minima, strict=True), "*", color="black", ms=13, mec="white", zorder=_ABOVE
     )
     axes.set_xlim(left, right)
     axes.set_ylim(bottom, top)
-    style_axes(axes, "x")
+    plot.style_axes(axes, "x")
     axes.grid(visible=False)
-    axes.set_ylabel("y", color=GREY)
+    axes.set_ylabel("y", color=plot.GREY)
 
 
 def _places(race: Race, run: Run) -> tuple[list[float], list[float]]:

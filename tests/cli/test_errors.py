@@ -89,6 +89,7 @@ WRONG = {
     "train --run=": ["--run: '' given", "the path of a folder", "try runs/mine"],
     "train --run a\tb": [r"'a\tb' given", "control characters"],
     "train --resume=": ["--resume: '' given", "the path of a folder"],
+    "report arun --output=": ["--output: '' given", "path of a file", "try comparison.html"],
     "train --run full": ["'full' has files in it", "try --run full-2"],
     "train --run arun": ["'arun' has files in it", "try --resume arun"],
     "train --resume nowhere": ["'nowhere' is no run", "runs/digits-adam-1"],
