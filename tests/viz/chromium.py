@@ -5,6 +5,10 @@ import shutil
 
 import pytest
 
+# What the graph's page calls its parts.
+NAMES = ".node .name"
+STEP = "#step-text"
+
 OPTIONS = [
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-sync", "--disable-background-networking", "--disable-component-update",

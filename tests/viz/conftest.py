@@ -2,6 +2,7 @@
 
 import pytest
 
+from minigrad import viz
 from tests.viz.chromium import Page, start
 
 
@@ -29,3 +30,16 @@ def opened(chromium):
 
     yield make
     quiet()
+
+
+@pytest.fixture
+def shown(opened, tmp_path):
+    """Return what writes a graph to disk and opens it."""
+
+    def make(what, *inputs, **options):
+        path = viz.html(what, tmp_path / "graph.html", *inputs, **options)
+        page = opened(path)
+        assert page.run("return document.body.dataset.ready") == "true"
+        return page
+
+    return make
