@@ -63,13 +63,20 @@ class ConjugateGradient(SecondOrder):
         factor = BETAS[beta](at.dot(g, g), at.dot(p, p), at.dot(g, y), dy, at.dot(y, y), dg)
         if beta == "hager-zhang":
             factor = max(factor, -1 / (at.norm(d) * min(0.01, at.norm(p))))
-        return factor * d - g
+        d = factor * d - g
+        if self.rule.needs_descent or at.dot(g, d) < 0:
+            return d
+        self.restart()  # a rule that looks at no slope takes whatever it is given
+        return -g
 
     def first_length(self, at: Objective, f: float, g: Array, d: Array) -> float:
         """Return the length that gains as much as the last step; 1/‖g‖ after a restart.
 
         Twice as much with a rule that never lengthens a step: else steps could only get shorter.
+        With a fixed length 1: α is ``lr``, and a gain kept the same would never converge.
         """
+        if not self.rule.needs_descent:
+            return 1.0
         if not self.state:
             return min(1.0, 1 / at.norm(g))
         gain = self.state["gain"] if self.rule.lengthens else 2 * self.state["gain"]

@@ -206,7 +206,8 @@ class SecondOrder(Optimizer):
         elif norm == 0:
             step = Step(0.0, at.x, f, g, "the gradient is 0")
         else:
-            step = self.iterate(at, f, g)
+            with backend.cpu.errstate(all="ignore"):  # products may overflow: it is seen to
+                step = self.iterate(at, f, g)
         at.move(step.x)
         self.steps += 1
         spent = {name: count - before[name] for name, count in vars(at.counts).items()}

@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 
 from minigrad.backend import Array
 from minigrad.optim.second_order.descent import SecondOrder
-from minigrad.optim.second_order.diagonal import sampled_diagonal
 from minigrad.optim.second_order.krylov import Product, Solution, conjugate_gradients
 from minigrad.optim.second_order.objective import Objective
 from minigrad.optim.second_order.step_rules import Rule, Step
@@ -37,12 +36,13 @@ class HessianFree(
       starts at ``damping`` and stays above eps² times that, so that it can grow again;
     - ``line_search`` then shortens the step if it must; it is not tried longer (``lr`` is refused).
 
-    ``preconditioner`` is a function r ↦ M⁻¹r, or ``"diagonal"``: M = (abs(h) + λ)^¾, h the diagonal
-    of G, estimated by a product with random signs in each step, averaged over the steps.
+    ``preconditioner`` is a function r ↦ M⁻¹r, or ``"diagonal"``, Martens': M = (h + λ)^¾, h the
+    mean of the squares of the cases' gradients, estimated by a sweep back with a random sign for
+    each case (row of the outputs), averaged over the steps.
 
     The closure returns (loss, outputs), outputs such as logits: the loss is convex in them. A step
-    costs one gradient, a product for each iteration inside (about two gradients), and some five
-    values. With G of fewer cases it costs less: see `step`.
+    costs one gradient (another one for the diagonal), a product for each iteration inside (about
+    two gradients), and some five values. With G of fewer cases it costs less: see `step`.
 
     Raises HyperparameterError: damping < 0, decay outside [0, 1], progress outside (0, 1), another
     preconditioner, and as `SecondOrder`; ClosureError if the closure returns the loss only.
@@ -66,16 +66,16 @@ class HessianFree(
 
     def iterate(self, at: Objective, f: float, g: Array) -> Step:
         """Return the step to the best of the iterates, or a part of it; λ is updated."""
-        x, state = at.x, {"damping": self.param_groups[0]["damping"], **self.state}
-        damping: float = state["damping"]
+        first: float = self.param_groups[0]["damping"]
+        damping: float = self.state.get("damping", first)
         found = self.solve(at, g, damping)
         promised = 0.5 * damping * at.dot(found.x, found.x) - found.model
-        last, value, d = backtracked(at, x, found.iterates)
+        last, value, d = backtracked(at, at.x, found.iterates)
         ratio = (f - last) / promised if promised > 0 else -math.inf
-        at.move(x)
         step = shortened(self.rule, at, f, g, d, value)
-        damping = adapted(at, damping, ratio, self.param_groups[0]["damping"])
-        self.state |= {"damping": damping, "d": found.x if step.length else 0 * g}
+        damping = adapted(at, damping, ratio, first)
+        usable = step.length > 0 and math.isfinite(at.norm(found.x))
+        self.state |= {"damping": damping, "d": found.x if usable else 0 * g}
         note = f"{found.iterations} iterations inside ({found.status}), reduction ratio {ratio:.2g}"
         return replace(step, reason=f"{note}; {step.reason}", again=not step.length)
 
@@ -95,11 +95,11 @@ class HessianFree(
 
 
 def diagonal(state: dict[str, Any], model: Objective, damping: float, seed: int) -> Product:
-    """Return r ↦ (abs(h) + λ)^−¾ r, after one more probe of the diagonal h of G."""
-    probe = sampled_diagonal(model.ggn_vp, model.x, 1, seed)
+    """Return r ↦ (h + λ)^−¾ r, after one more estimate of the mean squared gradients h."""
+    probe = model.squared_gradients(seed)
     before: Array = state.get("diagonal", probe)
     state["diagonal"] = 0.9 * before + 0.1 * probe
-    size = model.xp.abs(state["diagonal"])
+    size = state["diagonal"]
     size = model.xp.maximum(size, 1e-3 * float(size.mean()) or 1.0) + damping
     return lambda r: r * size**-0.75
 
@@ -119,6 +119,7 @@ def backtracked(at: Objective, x: Array, iterates: list[Array]) -> tuple[float, 
         if here >= value and value < math.inf:
             break
         value, best = here, d
+    at.move(x)
     return last, value, best
 
 
@@ -128,4 +129,9 @@ def shortened(rule: Rule, at: Objective, f: float, g: Array, d: Array, value: fl
     if slope < 0 and value <= f + 1e-4 * slope and at.can_end(new):
         return Step(1.0, new, value, None, "whole")
     at.move(x)
-    return rule(at, f, g, d, 1.0) if slope < 0 else Step(0.0, at.x, f, g, "not down")
+    if slope < 0:
+        return rule(at, f, g, d, 1.0)
+    if not rule.needs_descent:
+        return Step(0.0, x, f, g, "not down")
+    step = rule(at, f, g, -g, min(1.0, 1 / at.norm(g)))
+    return replace(step, reason=f"along −g, as the direction did not go down; {step.reason}")

@@ -95,7 +95,7 @@ def conjugate_gradients(
     inside = Ball(radius, rz)
     status, negative, curvature = "max_iter", None, math.nan
     if not math.isfinite(size) or not math.isfinite(rz):
-        return Solution(x, spent, 0.0, size, "not finite")
+        return Solution(x, spent, math.nan, size, "not finite", iterates=[x])
     i = 0
     while size > goal and i < limit:
         a = product(d)

@@ -211,6 +211,24 @@ class Objective:
         ]
         return self._joined(getattr(curvature, kind)(parts))
 
+    def squared_gradients(self, seed: int) -> Array:
+        """Return an estimate of N Σᵢ gᵢ², gᵢ what row i of the N rows of outputs adds to ∇f.
+
+        It is N (Σᵢ sᵢgᵢ)² for random signs s, whose mean that is: one sweep back for all rows.
+        """
+        curvature = self._with_outputs()
+        outputs: Any = curvature.outputs
+        (slopes,) = autograd.grad(curvature.loss, [outputs], retain_graph=True)
+        rows = len(outputs) if outputs.ndim else 1
+        bits = self.xp.generator(seed).integers(0, 2, size=(rows,) + (1,) * (outputs.ndim - 1))
+        signs = self.xp.asarray(2 * bits - 1, dtype=outputs.dtype)
+        found = autograd.grad(
+            outputs, self._active(), slopes * signs, retain_graph=True, allow_unused=True
+        )
+        self.counts.njev += 1
+        total = self._joined(found)
+        return rows * total * total
+
     def beside(self, closure: Callable[[], Any]) -> Objective:
         """Return the objective of another closure here, with these random numbers and counts."""
         other = Objective(self.flat, closure, curvature=True, strict=self._strict)

@@ -168,6 +168,41 @@ def test_a_run_goes_on_bit_for_bit(method, keywords):
     np.testing.assert_array_equal(again.flat.vector, optimizer.flat.vector)
 
 
+def test_the_diagonal_is_of_the_cases_squared_gradients():
+    """With two cases a draw of signs gives one of two results; their mean is N Σᵢ gᵢ², exactly."""
+    params, of = problem(rows=2)
+    optimizer = optim.HessianFree(params)
+    at = optim.second_order.Objective(optimizer.flat, of(2), curvature=True)
+    at.here()
+    drawn = {tuple(at.squared_gradients(seed).round(12)) for seed in range(20)}
+    assert len(drawn) == 2
+    one, both = (optim.second_order.Objective(optimizer.flat, of(n)).here()[1] for n in (1, 2))
+    other = 2 * both - one  # the loss is the mean of the two
+    np.testing.assert_allclose(np.mean(list(drawn), 0), (one**2 + other**2) / 2, atol=1e-10)
+    before = at.counts.njev
+    at.squared_gradients(0)
+    assert (at.counts.njev, at.counts.nhev) == (before + 1, 0)
+
+
+def test_the_diagonal_saves_iterations_where_scales_differ():
+    """Inputs from 1 to 1000 make G ill-conditioned, and its diagonal tells."""
+    rng = np.random.default_rng(0)
+    A, b = rng.standard_normal((40, 8)) * np.logspace(0, 3, 8), rng.standard_normal(40)
+    spent = {}
+    for kind in (None, "diagonal"):
+        x = leaf(np.zeros(8))
+        optimizer = optim.HessianFree([x], damping=1e-6, preconditioner=kind)
+
+        def closure(x=x):
+            r = A @ x - b
+            return 0.5 * (r * r).sum(), r
+
+        optimizer.step(closure)
+        spent[kind] = optimizer.report.inner
+    np.testing.assert_allclose(x.numpy(), np.linalg.lstsq(A, b, rcond=None)[0], rtol=1e-3)
+    assert spent["diagonal"] < spent[None]
+
+
 def test_dropout_is_frozen_in_the_curvature_too():
     drop = nn.Dropout(0.5)
     x = mg.randn(30, 4, dtype="float64")
