@@ -173,6 +173,14 @@ def test_second_order_methods(name, device):
     equal(*found, tolerance=1e-5)
 
 
+def test_the_preconditioner_of_hessian_free(device):
+    """Its signs are drawn on the device, so that no two devices draw the same."""
+    model, closure = network(device)
+    optimizer = optim.HessianFree(model.parameters(), preconditioner="diagonal")
+    losses = [optimizer.step(closure).item() for _ in range(3)]
+    assert losses[2] < losses[1] < losses[0]
+
+
 SOLVERS = ["CG", "BFGS", "L-BFGS", "Newton-CG", "trust-ncg", "trust-exact", "lm"]
 SMALL = [p for p in PROBLEMS if p.name in ("rosenbrock", "beale", "wood", "powell-singular")]
 
