@@ -23,6 +23,7 @@ Parent = Any  # a Node or a leaf Tensor
 Lift = Callable[[Node, Any], list[Any]]  # a node and its gradient → what its rules are given
 
 
+@backend.explaining
 def backward(
     self: Tensor, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False
 ) -> None:
@@ -109,6 +110,7 @@ def _sweep(
     return reached, gradients
 
 
+@backend.explaining
 def _run(
     nodes: list[Node],
     gradients: dict[int, Any],

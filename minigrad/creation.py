@@ -16,14 +16,11 @@ from minigrad.tensor import DType, Tensor, legal_dtype, tensor
 Shape = int | Sequence[int]
 
 
+@backend.explaining
 def _made(
     name: str, shape: Any, dtype: DType, device: Device | None, requires_grad: bool, *rest: Any
 ) -> Tensor:
-    xp = backend.get(device)
-    try:
-        array = getattr(xp, name)(shape, *rest, dtype=legal_dtype(dtype))
-    except MemoryError as error:
-        raise backend.explained(error) from None
+    array = getattr(backend.get(device), name)(shape, *rest, dtype=legal_dtype(dtype))
     return Tensor.of(array).requires_grad_(requires_grad)
 
 
@@ -73,6 +70,7 @@ def eye(
     return _made("eye", n, dtype, device, requires_grad)
 
 
+@backend.explaining
 def arange(
     start: float,
     stop: float | None = None,
@@ -100,6 +98,7 @@ def arange(
         raise MemoryError(f"{said} is too many numbers for any memory; try a larger step") from None
 
 
+@backend.explaining
 def linspace(
     start: float, stop: float, count: int, dtype: DType = "float32", device: Device | None = None
 ) -> Tensor:
@@ -108,6 +107,7 @@ def linspace(
     return Tensor.of(array)
 
 
+@backend.explaining
 def randn(
     *shape: Any, dtype: DType = "float32", device: Device | None = None, requires_grad: bool = False
 ) -> Tensor:
@@ -117,6 +117,7 @@ def randn(
     return Tensor(array, requires_grad)
 
 
+@backend.explaining
 def rand(
     *shape: Any, dtype: DType = "float32", device: Device | None = None, requires_grad: bool = False
 ) -> Tensor:

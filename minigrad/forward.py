@@ -48,6 +48,7 @@ def source(x: Tensor) -> Any:
     return x if x.node is None else x.node
 
 
+@backend.explaining
 def push_through(nodes: list[Node], moving: Tangents, create_graph: bool) -> None:
     """Push the tangents of the inputs through every node, the oldest first."""
     with enable_grad() if create_graph else no_grad():

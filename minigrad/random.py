@@ -69,7 +69,8 @@ def load(state: dict[str, Any]) -> None:
 
 def _drawn_seeds() -> dict[Device, int]:
     """Draw a seed for each device whose generator is in use, the CPU aside."""
-    return {name: int(generator("cpu").integers(2**63)) for name in _generators if name != "cpu"}
+    draw = generator("cpu").integers  # which is made here, if nobody has asked for it before
+    return {name: int(draw(2**63)) for name in _generators if name != "cpu"}
 
 
 def _start_anew(seeds: dict[Device, int]) -> None:

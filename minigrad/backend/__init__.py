@@ -7,16 +7,18 @@ library itself, so ``xp.exp`` is NumPy's or CuPy's. Nothing here knows of tensor
 
 from __future__ import annotations
 
+import functools
 import importlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from minigrad.backend import numpy as cpu
 from minigrad.backend import settings
 
 Array = Any  # an array of either library; the two share no base class
 Device = str  # "cpu", "cuda:0", "cuda:1", …
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 _cuda: ModuleType | None = None
 
@@ -183,6 +185,20 @@ def explained(error: Exception) -> Exception:
     return DeviceError(text) if text else error
 
 
+def explaining(function: Function) -> Function:
+    """Return a function that says what to do where a GPU has no memory left for it."""
+
+    @functools.wraps(function)
+    def told(*arguments: Any, **keywords: Any) -> Any:
+        try:
+            return function(*arguments, **keywords)
+        except MemoryError as error:
+            raise explained(error) from None
+
+    return cast(Function, told)
+
+
+@explaining
 def moved(array: Array, device: Device) -> Array:
     """Return an array on a device: itself if it is there."""
     where = canonical(device)
@@ -216,7 +232,10 @@ def streamed(batches: Iterable[tuple[Array, ...]], device: Device) -> Iterator[t
     """Yield tuples of arrays on another device; to a GPU, one is copied ahead of its use."""
     where = canonical(device)
     if where != "cpu":
-        yield from get(where).streamed(batches, where)
+        try:
+            yield from get(where).streamed(batches, where)
+        except MemoryError as error:
+            raise explained(error) from None
         return
     for arrays in batches:
         yield tuple(moved(array, where) for array in arrays)

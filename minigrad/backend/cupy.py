@@ -14,7 +14,7 @@ from typing import Any
 import cupy as cp
 import numpy as np
 
-from minigrad.backend import INSTALL, DeviceError, first_line, settings
+from minigrad.backend import INSTALL, DeviceError, explaining, first_line, settings
 
 Array: Any = cp.ndarray
 _CUDA_ERROR: Any = cp.cuda.runtime.CUDARuntimeError
@@ -106,13 +106,11 @@ def device_of(array: Any) -> str:
     return f"cuda:{array.data.device_id}"
 
 
+@explaining
 def from_host(array: Any, device: str) -> Any:
     """Copy a NumPy array to `device`."""
     use(device)
-    try:
-        return cp.asarray(array)
-    except cp.cuda.memory.OutOfMemoryError as error:
-        raise DeviceError(advice(error)) from None
+    return cp.asarray(array)
 
 
 def from_device(array: Any, device: str) -> Any:

@@ -86,6 +86,8 @@ class Module:
                     f"{kind} takes tensors, not a {type(error.obj).__name__}; use mg.tensor(...)"
                 ) from None
             raise
+        except MemoryError as error:
+            raise backend.explained(error) from None
         if self._hooks:
             for hook in self._hooks:
                 replaced = hook(self, inputs, output)

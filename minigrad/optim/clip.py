@@ -18,6 +18,7 @@ from minigrad.tensor import Tensor
 Parameters = Tensor | Iterable[Tensor]
 
 
+@backend.explaining
 def clip_grad_norm_(
     parameters: Parameters,
     max_norm: float,
@@ -61,6 +62,7 @@ def clip_grad_norm_(
     return total
 
 
+@backend.explaining
 def clip_grad_norm_per_parameter_(
     parameters: Parameters, max_norm: float, norm_type: float = 2.0
 ) -> list[Any]:

@@ -23,6 +23,7 @@ class EMA:
     Raises HyperparameterError for a decay outside [0, 1), ValueError for no parameters.
     """
 
+    @backend.explaining
     def __init__(
         self, params: Iterable[Tensor], decay: float = 0.999, warmup: bool = False
     ) -> None:
@@ -39,6 +40,7 @@ class EMA:
         self.averages: list[Array] = [p.data.copy() for p in self.params]
         self._stored: list[Array] | None = None
 
+    @backend.explaining
     def update(self) -> None:
         """Take the present values into the average."""
         self.count += 1

@@ -185,6 +185,7 @@ class Optimizer:
         """Return the values, by name, that state vectors start at, where that is not 0."""
         return {}
 
+    @backend.explaining
     def _flatten(self, group: Group) -> list[Flat]:
         """Move a group's parameters into vectors, one for each dtype and device."""
         kinds: dict[tuple[str, str], list[Tensor]] = {}
@@ -208,6 +209,7 @@ class Optimizer:
                 elif p.grad is not None:
                     p.grad = Tensor.of(backend.of((p.data,)).zeros_like(p.data))
 
+    @backend.explaining
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Change every parameter that has a gradient; return the closure's loss, or None.
 

@@ -60,7 +60,7 @@ def _tell(method: type, reason: str) -> None:
             f"{method.__name__}: the formula runs as plain array code, block by block and more "
             f"slowly, since it could not be made one pass ({reason}); it must be elementwise: a "
             "sum would be that of a block",
-            stacklevel=5,
+            stacklevel=6,
         )
 
 

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from minigrad import random
+from minigrad import backend, random
 from minigrad.mode import enable_grad
 from minigrad.nn import refresh_statistics
 from minigrad.tensor import Tensor
@@ -39,6 +39,7 @@ from minigrad.training.status import Status
 from minigrad.training.store import library
 
 
+@backend.explaining
 def fit(
     model: Any,
     loss_fn: Callable[[Any, Any], Any],

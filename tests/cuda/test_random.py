@@ -29,6 +29,17 @@ def test_a_snapshot_winds_the_generators_of_all_devices_back(born, seed, fake, m
     np.testing.assert_array_equal(draws[0], draws[2])
 
 
+def test_a_snapshot_where_the_cpu_has_drawn_nothing_yet(fake):
+    mg.manual_seed(0)
+    mg.random.generator("cuda")
+    rewind = mg.random.snapshot()
+    draws = []
+    for _ in range(2):
+        rewind()
+        draws.append(draw())
+    assert draws[0] == draws[1]
+
+
 def test_who_saves_and_who_loads_go_on_alike(fake):
     mg.manual_seed(0)
     draw()

@@ -98,6 +98,7 @@ def test_what_cannot_be_written_out_runs_and_says_so_once():
         warnings.simplefilter("always")
         results = [run(Shapes(params), params, steps=3)[0] for params in both]
     assert len(told) == 1
+    assert told[0].filename == __file__  # the line that steps
     assert "Shapes: the formula runs as plain array code" in str(told[0].message)
     assert results[0] == results[1]
 

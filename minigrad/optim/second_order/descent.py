@@ -155,6 +155,7 @@ class SecondOrder(Optimizer):
 
     # A step --------------------------------------------------------------------------------------
 
+    @backend.explaining
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Go one iteration (``max_iter`` of them), and return the loss at the start, a Tensor.
 
