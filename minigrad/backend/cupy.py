@@ -21,6 +21,7 @@ _CUDA_ERROR: Any = cp.cuda.runtime.CUDARuntimeError
 
 several = False  # whether there is more than one device, so that each array's must be looked at
 _count = 0
+_seen: set[int] = set()  # the devices that something was made on
 
 
 def __getattr__(name: str) -> Any:
@@ -43,7 +44,7 @@ def unavailable() -> str:
         _count = cp.cuda.runtime.getDeviceCount()
         several = _count > 1
         if _count:
-            cp.zeros(1)  # a driver may count devices and then not serve them
+            cp.ones(1)  # a driver may count devices and not serve them, or no kernel be compiled
     except Exception as error:
         return advice(error) or f"CuPy is installed, but failed ({error})"
     return "" if _count else "CuPy is installed, but found no GPU"
@@ -68,7 +69,9 @@ def advice(error: Exception) -> str:
         if "NoDevice" in text:
             return "CuPy and a driver are installed, but there is no GPU (or none is visible)"
         return f"CUDA failed ({text})"
-    if isinstance(error, ImportError) and ("lib" in text or "DLL" in text):
+    library = isinstance(error, ImportError) and ("lib" in text or "DLL" in text)
+    compiler = isinstance(error, RuntimeError) and ("CUDA headers" in text or "to load" in text)
+    if library or compiler:  # each is loaded when it is first used
         return (
             f"a library of CUDA is missing, or of another version ({first_line(error)}); install "
             f"those that CuPy's wheel was made for: {INSTALL}; or the CUDA toolkit"
@@ -82,6 +85,7 @@ def use(device: str) -> None:
     if number >= _count:
         names = ", ".join(f'"cuda:{i}"' for i in range(_count))
         raise DeviceError(f'no device "{device}"; there is {names}')
+    _seen.add(number)
     if several and number != cp.cuda.runtime.getDevice():
         cp.cuda.runtime.setDevice(number)
 
@@ -192,8 +196,10 @@ def known_finite(array: Any) -> bool:
 
 
 def empty_cache() -> None:
-    """Give the memory that CuPy's pools keep, and no array uses, back to device and host."""
-    cp.get_default_memory_pool().free_all_blocks()
+    """Give the memory that CuPy's pools keep, and no array uses, back to devices and host."""
+    for number in _seen:  # the pool frees what is on the current one alone
+        with cp.cuda.Device(number):
+            cp.get_default_memory_pool().free_all_blocks()
     cp.get_default_pinned_memory_pool().free_all_blocks()
 
 

@@ -15,6 +15,7 @@ from minigrad.cli import main
 from minigrad.machine import allocator, kernels
 
 SWITCH = "MINIGRAD_NO_TUNE"
+_AS_THEY_ARE = ("doctor", "watch", "report")
 
 
 def run() -> int:
@@ -36,11 +37,11 @@ def wanted(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
     """Say whether a command line is to be run with the remedies.
 
     It is unless ``--no-tune`` or the variable says no, it only asks for help, or it is `doctor`,
-    which reports what the user's own scripts meet, or `watch`, which computes nothing.
+    which reports what the user's own scripts meet, or `watch` or `report`, which compute nothing.
     """
     if environment.get(SWITCH, "0") not in ("", "0"):
         return False
-    if not arguments or arguments[0].startswith("-") or arguments[0] in ("doctor", "watch"):
+    if not arguments or arguments[0].startswith("-") or arguments[0] in _AS_THEY_ARE:
         return False
     return not {"--no-tune", "--help", "-h"} & set(arguments)
 

@@ -52,6 +52,7 @@ def test_which_kernels_are_chosen(flags, blas, choice):
         ("train --no-tune", None, False),
         ("train --help", None, False),
         ("doctor --json", None, False),
+        ("report run", None, False),
         ("--version", None, False),
         ("", None, False),
     ],

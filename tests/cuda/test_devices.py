@@ -1,5 +1,7 @@
 """Tensors on devices: made there, moved, mixed by mistake, and computed with on the second one."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -149,28 +151,51 @@ def test_a_machine_that_cannot_is_told_why(error, said, fake, monkeypatch):
         mg.zeros(2, device="cuda")
 
 
-def test_a_library_that_is_missing_is_named(device, monkeypatch):
+MISSING = [
+    ImportError('Failure finding "libcublas.so.13": no such file\nand more'),
+    RuntimeError("CuPy failed to load libnvrtc.so.13: OSError: no such file"),
+    RuntimeError("Failed to find CUDA headers. Please install CUDA toolkit headers"),
+]
+
+
+@pytest.mark.parametrize("error", MISSING, ids=["library", "compiler", "headers"])
+def test_a_library_that_is_missing_is_named(error, device, monkeypatch):
     def broken(*arguments):
-        raise ImportError('Failure finding "libcublas.so.13": no such file\nand more')
+        raise error
 
     import cupy
 
     monkeypatch.setattr(cupy, "matmul", broken)
     vars(mg.backend.get("cuda")).pop("matmul", None)
     x = mg.ones(2, 2, device=device)
-    with pytest.raises(mg.DeviceError, match=r'libcublas.so.13".*pip install "cupy-cuda13x\[ctk\]'):
+    first = re.escape(str(error).splitlines()[0])
+    with pytest.raises(mg.DeviceError, match=rf'{first}.*pip install "cupy-cuda13x\[ctk\]"'):
         x @ x
     vars(mg.backend.get("cuda")).pop("matmul", None)
+
+
+@pytest.mark.parametrize("error", MISSING[1:], ids=["compiler", "headers"])
+def test_a_cupy_that_compiles_nothing_is_found_out_at_once(error, fake, monkeypatch):
+    """As of a wheel without what its part [ctk] brings; CuPy would say so at the first kernel."""
+    import cupy
+
+    def broken(*arguments):
+        raise error
+
+    monkeypatch.setattr(cupy, "ones", broken)
+    with pytest.raises(mg.DeviceError, match=r'"cuda" cannot be used: .*\[ctk\]".*device="cpu"'):
+        mg.zeros(2, device="cuda")
 
 
 def test_empty_cache_gives_back_what_cupy_keeps(fake):
     import cupy
 
-    mg.ones(2, device="cuda")
-    pools = cupy.get_default_memory_pool(), cupy.get_default_pinned_memory_pool()
-    before = [pool.freed for pool in pools]
-    mg.empty_cache()
-    assert [pool.freed for pool in pools] == [count + 1 for count in before]
+    device, host = cupy.get_default_memory_pool(), cupy.get_default_pinned_memory_pool()
+    for where, pools in (("cuda", 1), ("cuda:1", 2)):  # CuPy has a pool on each device
+        mg.ones(2, device=where)
+        before = device.freed, host.freed
+        mg.empty_cache()
+        assert (device.freed, host.freed) == (before[0] + pools, before[1] + 1)
 
 
 def test_an_operator_of_ones_own_computes_where_its_library_does(fake):

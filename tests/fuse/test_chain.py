@@ -146,8 +146,9 @@ def test_the_kernels_run_as_cpp(dtype, tmp_path):
 def test_the_kernel_compiles(name, dtype):
     trace = traced(name, dtype)
     if trace is not None and not trace.graph.unspelled:
-        code = nvrtc.compiled(fuse.kernel_source(trace.graph, dtype), "sm_80")
-        assert code.startswith(b"\x7fELF")
+        for architecture in ("sm_80", "sm_90"):
+            code = nvrtc.compiled(fuse.kernel_source(trace.graph, dtype), architecture)
+            assert code.startswith(b"\x7fELF")
 
 
 def test_large_arrays_are_one_pass_and_small_ones_are_not(monkeypatch):
