@@ -2,9 +2,9 @@
 
     python tests/benchmarks/all.py [--write docs/performance.md] [--quick] [--fashion FOLDER]
 
-That takes about an hour, and minutes with --quick, which makes fewer rounds. A script that fails is
-named at the end, and the others go on. That for a GPU is left out where CuPy is not installed;
-FOLDER holds the files of Fashion-MNIST for it.
+That takes a quarter of an hour; with --quick, which makes fewer rounds, half of it. A script that
+fails is named at the end, and the others go on. That for a GPU is left out where CuPy is not
+installed; FOLDER holds the files of Fashion-MNIST for it.
 
 Needs: pip install ".[parity,benchmark]", and for a GPU what `gpu.py` says.
 """
