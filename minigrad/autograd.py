@@ -23,7 +23,6 @@ Parent = Any  # a Node or a leaf Tensor
 Lift = Callable[[Node, Any], list[Any]]  # a node and its gradient → what its rules are given
 
 
-@backend.explaining
 def backward(
     self: Tensor, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False
 ) -> None:
@@ -312,4 +311,4 @@ def _inspect(node: Node, i: int, pulled: Any) -> None:
         )
 
 
-setattr(Tensor, "backward", backward)
+setattr(Tensor, "backward", backend.explaining(backward))
