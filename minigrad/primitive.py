@@ -348,7 +348,8 @@ def primitive(
     where they are felt: the Jacobian-vector product with a tangent ``t`` of the first input, the
     only one with a derivative. It reads no more than the first rule, for no more is kept.
 
-    `one_pass` says that the rules do nothing but elementwise operations on values of one shape.
+    `one_pass` says that the rules do nothing but elementwise operations on values of one shape, or,
+    with a keyword `axis`, such operations and reductions along these axes.
     """
     options = {"tangent": tangent, "one_pass": one_pass, "shape_rule": shape_rule}
     return _definition("general", rules, **options)

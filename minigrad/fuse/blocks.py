@@ -6,6 +6,7 @@ are used again in each block, and are kept for the next run.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ from minigrad.fuse.graph import SPELLING, Graph
 # Bytes of a block (32,768 elements of float32): with a handful of vectors and buffers it stays in
 # the cache of one core (1 to 2 MiB on the machines of today), and the calls to NumPy are few.
 BLOCK = 131_072
+# Bytes of a few rows of a matrix. More than of a block, since each call makes a loop for each row.
+ROWS = 262_144
 
 
 class Plan:
@@ -47,7 +50,8 @@ class Plan:
             reads = [self.place[x] for x in step.operands]
             done = {self.place[x] for x in step.operands if last[x] == i}
             free.extend(buffer for buffer in self.buffers if buffer in done)
-            into = step.operation in SPELLING and step.operation != "where" and not step.boolean
+            into = step.operation in SPELLING and step.operation != "where"
+            into = into and not step.boolean and not step.small
             k = home.get(step.result, -1)
             if into and k >= 0 and last.get(k, -1) <= i:
                 target = graph.names[k]  # nobody reads the old vector any more
@@ -119,33 +123,75 @@ class Workspace:
         # A scalar is a view, so that to fill one array is to fill all.
         self.scalars = [self.numbers[k : k + 1].reshape(()) for k in range(graph.scalars)]
 
-    def arguments(self, length: int) -> list[Array]:
-        """Return what a plan's function takes beside the inputs, for a block of some length."""
-        if length == self.width:
+    def arguments(self, shape: tuple[int, ...]) -> list[Array]:
+        """Return what a plan's function takes beside the inputs, for a block of some shape."""
+        if shape == (self.width,):
             return self.scalars + self.buffers
-        return self.scalars + [buffer[:length] for buffer in self.buffers]
+        size = math.prod(shape)
+        return self.scalars + [buffer[:size].reshape(shape) for buffer in self.buffers]
 
 
-def run(graph: Graph, numbers: Sequence[float], pieces: Sequence[Sequence[Array]]) -> None:
-    """Run a graph over pieces, each the list of its inputs there; the outputs change in place."""
-    plan = _plan(graph)
-    dtype = pieces[0][0].dtype
-    blocks = list(cut(pieces, BLOCK // dtype.itemsize))
-    width = max([block[0].size for block in blocks])
-    kept = graph.state.setdefault(dtype, [])
+def _workspace(
+    kept: list[Workspace], graph: Graph, numbers: Sequence[float], width: int, dtype: Any
+) -> Workspace:
+    """Take the memory for blocks of at most `width` elements, with the numbers in their places."""
     try:
         space = kept.pop()  # one step: another thread finds another one, or none
     except IndexError:
         space = None
     if space is None or space.width < width:
-        space = Workspace(graph, plan, width, dtype)
+        space = Workspace(graph, _plan(graph), width, dtype)
     if numbers:
         space.numbers[:] = numbers
+    return space
+
+
+def run(graph: Graph, numbers: Sequence[float], pieces: Sequence[Sequence[Array]]) -> None:
+    """Run a graph over pieces, each the list of its inputs there; the outputs change in place."""
+    function = _plan(graph).function
+    dtype = pieces[0][0].dtype
+    blocks = list(cut(pieces, BLOCK // dtype.itemsize))
+    width = max([block[0].size for block in blocks])
+    kept = graph.state.setdefault(dtype, [])
+    space = _workspace(kept, graph, numbers, width, dtype)
     try:
         for block in blocks:
-            plan.function(*block, *space.arguments(block[0].size))
+            function(*block, *space.arguments((block[0].size,)))
     finally:
         kept.append(space)
+
+
+def rows(
+    graph: Graph, numbers: Sequence[float], inputs: Sequence[Any], shape: tuple[int, int]
+) -> None:
+    """Run a graph over matrices of a shape, a few rows at a time; the outputs change in place.
+
+    An input is such a matrix, a column of as many rows, a row, or a number; the last is an output,
+    with as many rows.
+    """
+    function = _plan(graph).function
+    dtype = inputs[-1].dtype
+    count, n = shape
+    few = min(max(ROWS // (n * dtype.itemsize), 1), count)
+    kept = graph.state.setdefault(dtype, [])
+    space = _workspace(kept, graph, numbers, few * n, dtype)
+    try:
+        with backend.cpu.Broadcasting(shape):
+            rest = space.arguments((few, n))
+            for start in range(0, count, few):
+                if start + few > count:
+                    rest = space.arguments((count - start, n))
+                function(*cut_rows(inputs, count, start, few), *rest)
+    finally:
+        kept.append(space)
+
+
+def cut_rows(inputs: Sequence[Any], count: int, start: int, few: int) -> list[Any]:
+    """Return a few rows of the inputs that have `count`; the others as they are."""
+    return [
+        x[start : start + few] if getattr(x, "ndim", 0) == 2 and len(x) == count else x
+        for x in inputs
+    ]
 
 
 def whole(graph: Graph, numbers: Sequence[float], inputs: Sequence[Any], dtype: Any) -> Any:
@@ -169,8 +215,9 @@ def whole(graph: Graph, numbers: Sequence[float], inputs: Sequence[Any], dtype: 
             except ValueError:  # which the formula itself says better
                 return None
     plan = _plan(graph)
-    buffers = [xp.empty_for(shape, dtype) for _ in plan.buffers]
     out = xp.empty_for(shape, dtype)
+    # It is written last, and is the first buffer until then.
+    buffers = [xp.empty_for(shape, dtype) if k else out for k in range(len(plan.buffers))]
     arguments = (*inputs, out, *map(dtype.type, numbers), *buffers)
     if same:
         plan.function(*arguments)

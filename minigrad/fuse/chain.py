@@ -16,13 +16,14 @@ from typing import Any
 from minigrad import backend
 from minigrad.backend import Array
 from minigrad.fuse.blocks import whole
+from minigrad.fuse.rows import LARGE as LARGE
+from minigrad.fuse.rows import Rows
 from minigrad.fuse.run import run
 from minigrad.fuse.symbol import NAMES, Trace, trace
 
-LARGE = 1 << 15  # elements of an array on the CPU below which a chain is never one pass
-# Bytes of an array times the operations of a chain beyond two, from which on blocks are faster on
-# the CPU. Below that NumPy's whole arrays lie in a cache, too.
-WORTH = 1 << 21
+# Bytes of an array times the operations of a chain and 4, from which on blocks are faster on the
+# CPU. Below that what NumPy's whole arrays take lies in a cache, too.
+WORTH = 12 << 20
 
 _MOST = 64  # traces of a chain, which has one for each dtype and each value of its keywords
 
@@ -30,36 +31,44 @@ _MOST = 64  # traces of a chain, which has one for each dtype and each value of 
 class Chain:
     """A formula of arrays and keywords that may be run as one pass."""
 
-    __slots__ = ("formula", "traces")
+    __slots__ = ("formula", "rows", "traces")
 
     def __init__(self, formula: Callable[..., Any]) -> None:
         self.formula = formula
+        self.rows = Rows(formula)
         self.traces: dict[Any, Trace | None] = {}
 
     def run(self, inputs: Sequence[Any], params: dict[str, Any]) -> Array | None:
         """Return the formula's result, or None where it must be called with the arrays themselves.
 
-        In blocks, or as one kernel, it needs three operations or more, and contiguous arrays of one
-        shape; else, on the CPU, it is run array by array, in memory that is used again. Arrays are
-        of one dtype, float32 or float64, keywords numbers.
+        One kernel, of three operations or more, is for contiguous arrays of one shape. On the CPU
+        two or more are run in blocks, where that is worth it; others array by array, in memory that
+        is used again; and what has an axis a few rows at a time, or not at all. Arrays are of one
+        dtype, float32 or float64, keywords numbers.
         """
         first = inputs[0]
         if not backend.is_array(first):
             first = inputs[-1]
         if not backend.is_array(first) or first.dtype.char not in "fd":
             return None
+        if "axis" in params:
+            return self.rows.run(inputs, params)
         known = self._trace(first.dtype, len(inputs), params)
         if known is None or not known.graph.instructions:
             return None
-        xp, saved = backend.of(inputs), len(known.graph.instructions) - 2
-        blocks = saved > 0 and (xp is not backend.cpu or saved * first.nbytes >= WORTH)
+        xp, count = backend.of(inputs), len(known.graph.instructions)
+        if xp is not backend.cpu:
+            blocks = count > 2
+        else:
+            blocks = count > 1 and (count + 4) * first.nbytes >= WORTH
         if blocks and _one_vector(inputs, first):
             out = xp.empty_for(first.shape, first.dtype)
             vectors = [x.reshape(-1) for x in (*inputs, out)]
             return out if run(known.graph, known.numbers, [vectors], compiled=False) else None
         if xp is not backend.cpu:
             return None
-        return whole(known.graph, known.numbers, inputs, first.dtype)
+        found = self.rows.run(inputs, params) if blocks else None
+        return whole(known.graph, known.numbers, inputs, first.dtype) if found is None else found
 
     def _trace(self, dtype: Any, count: int, params: dict[str, Any]) -> Trace | None:
         """Return the trace of the formula, or None if it has none."""

@@ -6,7 +6,7 @@ To be read by those who run it (`blocks.py`, `loop.py`, `kernel.py`) or draw it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,13 +66,15 @@ class Instruction:
     """One operation: its result, its name, and what it reads.
 
     Values are numbered: the inputs 0, 1, …, then a result for each instruction. The operand -1 - k
-    is the graph's k-th scalar.
+    is the graph's k-th scalar. A small result has fewer elements than the arrays have: it is one
+    number for each row, or each column.
     """
 
     result: int
     operation: str
     operands: tuple[int, ...]
     boolean: bool
+    small: bool = False
 
 
 class Graph:
@@ -80,7 +82,8 @@ class Graph:
 
     `inputs` are names of vectors of one length, `scalars` the count of numbers that come with each
     run, `outputs` maps the names of vectors that get new values to operands. What no output needs
-    is left out. `state` is for those who run the graph, to keep what they made of it.
+    is left out. `small` are the results with fewer elements than the others. `state` is for those
+    who run the graph, to keep what they made of it.
     """
 
     def __init__(
@@ -90,6 +93,7 @@ class Graph:
         outputs: Sequence[tuple[str, int]],
         scalars: int,
         calls: dict[str, Callable[..., Any]],
+        small: Collection[int] = (),
     ) -> None:
         self.inputs = tuple(inputs)
         self.scalars = scalars
@@ -103,7 +107,8 @@ class Graph:
             if first + k in needed:
                 operation, operands = steps[k]
                 needed.update(operands)
-                kept.append(Instruction(first + k, operation, operands, operation in BOOLEAN))
+                boolean, few = operation in BOOLEAN, first + k in small
+                kept.append(Instruction(first + k, operation, operands, boolean, few))
         self.instructions = tuple(reversed(kept))
         self.names = tuple(_spelled(name, k) for k, name in enumerate(inputs))
         self.state: dict[Any, Any] = {}

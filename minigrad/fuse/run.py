@@ -41,3 +41,21 @@ def run(
         parts = [[x[cut] for x in pieces[k]] for k, cut in cuts]
         threads.each(lambda part: work(graph, numbers, [part]), parts)
     return True
+
+
+def run_rows(
+    graph: Graph, numbers: Sequence[float], inputs: Sequence[Any], shape: tuple[int, int]
+) -> None:
+    """Run a graph over NumPy's matrices of a shape, and what is broadcast beside them.
+
+    An input is such a matrix, a column of as many rows, a row, or a number; the outputs change in
+    place.
+    """
+    count, n = shape
+    if count * n < threads.SHARED or threads.count() == 1:
+        blocks.rows(graph, numbers, inputs, shape)
+        return
+    share = -(-count // (2 * threads.count()))
+    starts = range(0, count, share)
+    parts = [blocks.cut_rows(inputs, count, start, share) for start in starts]
+    threads.each(lambda part: blocks.rows(graph, numbers, part, (len(part[-1]), n)), parts)

@@ -14,6 +14,7 @@ from typing import Any
 
 from minigrad import backend
 from minigrad.fuse.chain import one_pass
+from minigrad.fuse.rows import in_rows
 from minigrad.ops.elementwise import exp, mul, power, relu, sigmoid, sign, square, sub, tanh
 from minigrad.ops.half import HALF, is_half
 from minigrad.ops.indexing import getitem
@@ -221,19 +222,17 @@ def _moments_rule(g: Any, out: Any, x: Any, axis: tuple[int, ...]) -> Any:
 
 
 @primitive(_moments_rule)
-def _moments(xp: Backend, x: Array, *, axis: tuple[int, ...]) -> Array:
+@in_rows(results=2)
+def _moments(xp: Backend, x: Array, *, axis: tuple[int, ...]) -> Any:
     """Return the mean and the (biased) variance over axes, stacked; the axes are kept at size 1."""
-    shape, share = _kept(x, axis), 1 / _count(x, axis)
-    out = xp.empty((2, *shape), x.dtype)
+    share = 1 / _count(x, axis)
     # Less the first element, a constant is exactly 0, and a large mean drowns no small spread.
     first = x[tuple(slice(0, 1) if a in axis else slice(None) for a in range(x.ndim))]
     deviation = sub(x, first)
     mean = xp.sum(deviation, axis=axis, keepdims=True) * share
     deviation -= mean
-    out[0] = first + mean
     total = xp.einsum(_contraction(x.ndim, axis), deviation, deviation)
-    out[1] = total.reshape(shape) * share
-    return out
+    return first + mean, total.reshape(_kept(x, axis)) * share
 
 
 @elementwise(
@@ -243,12 +242,13 @@ def _moments(xp: Backend, x: Array, *, axis: tuple[int, ...]) -> Array:
     lambda value, scale: -value * scale,
     lambda grad, mean, value, along: grad - mean - value * along,
 )
+@one_pass
 def _project(
     xp: Backend, grad: Array, mean: Array, value: Array, along: Array, scale: Array
 ) -> Array:
     """Return (grad - mean - value · along) · scale, in one buffer."""
     out = mul(value, along)
-    xp.subtract(grad, out, out=out)
+    out = xp.subtract(grad, out, out=out)
     out -= mean
     out *= scale
     return out
@@ -266,14 +266,17 @@ def _normalize_rule(g: Any, out: Any, moments: Any, axis: tuple[int, ...], eps: 
     return _project(g, _sum(g, axis=axis, keepdims=True) * share, out, along, scale)
 
 
-@primitive(_normalize_rule, _no_gradient, tangent=_normalize_rule)
+@one_pass
+def _scaled(xp: Backend, x: Array, mean: Array, scale: Array) -> Array:
+    return (x - mean) * scale
+
+
+@primitive(_normalize_rule, _no_gradient, tangent=_normalize_rule, one_pass=True)
 def _normalize(
     xp: Backend, x: Array, moments: Array, *, axis: tuple[int, ...], eps: float
 ) -> Array:
     """Return (x - mean) / √(var + ε)."""
-    out = sub(x, moments[0])
-    out *= (moments[1] + eps) ** -0.5
-    return out
+    return _scaled(xp, x, moments[0], (moments[1] + eps) ** -0.5)
 
 
 def normalize(x: Value, axis: tuple[int, ...], eps: float) -> tuple[Any, Array, Array]:
@@ -312,11 +315,10 @@ def _weight_gradient(g: Any, x: Any, weight: Any) -> Any:
 
 
 @bilinear(lambda g, weight: mul(g, weight), _weight_gradient, added=lambda g: g)
+@one_pass
 def scale_shift(xp: Backend, x: Array, weight: Array, bias: Array) -> Array:
     """Return x · weight + bias, broadcast over x."""
-    out = mul(x, weight)
-    out += bias
-    return out
+    return x * weight + bias
 
 
 # Penalties ---------------------------------------------------------------------------------------

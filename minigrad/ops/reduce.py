@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from minigrad.fuse.rows import in_rows
 from minigrad.mode import ShapeError
 from minigrad.ops.elementwise import (
     abs,
@@ -231,7 +232,8 @@ def _softmax_rule(g: Any, out: Any, axis: tuple[int, ...]) -> Any:
     return mul(out, sub(g, _sum(mul(g, out), axis=axis, keepdims=True)))
 
 
-@primitive(_softmax_rule, tangent=_softmax_rule, shape_rule=_NONEMPTY)
+@primitive(_softmax_rule, tangent=_softmax_rule, one_pass=True, shape_rule=_NONEMPTY)
+@in_rows()
 def _softmax(xp: Backend, x: Array, *, axis: tuple[int, ...]) -> Array:
     shifted = _shifted(xp, x, axis)[0]
     weights = xp.exp(shifted, out=shifted)
@@ -252,8 +254,10 @@ def softmax(x: Value, axis: Axis = -1) -> Any:
 @primitive(
     lambda g, out, axis: sub(g, mul(exp(out), _sum(g, axis=axis, keepdims=True))),
     tangent=lambda t, out, axis: sub(t, _sum(mul(exp(out), t), axis=axis, keepdims=True)),
+    one_pass=True,
     shape_rule=_NONEMPTY,
 )
+@in_rows()
 def _log_softmax(xp: Backend, x: Array, *, axis: tuple[int, ...]) -> Array:
     turned = xp.columns_first(x, axis)
     if turned:
