@@ -150,30 +150,37 @@ def _product_rule(
     op: Primitive, inputs: Any, out: Any, tangents: list[Any], params: dict[str, Any]
 ) -> Any:
     """Return B(ẋ, y) + B(x, ẏ) for an operation B(x, y), and + ż for one B(x, y) + z."""
-    values, moving = list(inputs), 0
-    added = tangents[-1] if op.added else None
-    factors = len(inputs) - 1 if op.added else len(inputs)
-    for i in range(factors):
-        if tangents[i] is not None:
-            moving += 1
-    for i in range(factors):
-        if type(values[i]) is Dual and (moving > 1 or tangents[i] is None):  # else it is not read
-            values[i] = values[i].value
-    if op.joined is not None and moving == 2:
-        total = op.joined(tangents[0], values[1], values[0], tangents[1])
-        if total is not None:
-            return total
-    total = None
-    for i in range(factors):
-        if tangents[i] is None:
-            continue
-        value, values[i] = values[i], tangents[i]
-        if op.added:
-            values[-1], added = 0.0 if added is None else added, None
-        part = op(*values, **params)
-        values[i] = value
+    if op.variadic:
+        return _product_rule_of_many(op, inputs, tangents, params)
+    a, b = inputs[0], inputs[1]
+    a_dot, b_dot = tangents[0], tangents[1]
+    added = last = ()
+    if op.added:
+        last = (0.0,)
+        added = last if tangents[2] is None else (tangents[2],)
+    if a_dot is None and b_dot is None:
+        return _expand(tangents[2], shape=value_of(out).shape)
+    if b_dot is None:
+        return op(a_dot, value_of(b), *added, **params)
+    if a_dot is None:
+        return op(value_of(a), b_dot, *added, **params)
+    a, b = value_of(a), value_of(b)
+    total = None if op.joined is None else op.joined(a_dot, b, a, b_dot)
+    if total is None:
+        total = _into(op(a_dot, b, *added, **params), op(a, b_dot, *last, **params))
+    return total
+
+
+def _product_rule_of_many(
+    op: Primitive, inputs: Any, tangents: list[Any], params: dict[str, Any]
+) -> Any:
+    """Return the sum of the products in each of which one factor is its tangent."""
+    total, moving = None, [i for i, tangent in enumerate(tangents) if tangent is not None]
+    values = [x if moving == [i] else value_of(x) for i, x in enumerate(inputs)]
+    for i in moving:
+        part = op(*values[:i], tangents[i], *values[i + 1 :], **params)
         total = part if total is None else _into(total, part)
-    return _expand(added, shape=value_of(out).shape) if total is None else total
+    return total
 
 
 def _into(total: Any, part: Any) -> Any:

@@ -7,13 +7,14 @@ second derivatives (`products.py`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from minigrad import autograd, backend
 from minigrad.batch import Batch
 from minigrad.creation import zeros, zeros_like
 from minigrad.dual import push
-from minigrad.mode import enable_grad, no_grad
+from minigrad.mode import enable_grad
 from minigrad.node import Node
 from minigrad.ops import concatenate, reshape
 from minigrad.tensor import Tensor
@@ -51,19 +52,18 @@ def source(x: Tensor) -> Any:
 @backend.explaining
 def push_through(nodes: list[Node], moving: Tangents, create_graph: bool) -> None:
     """Push the tangents of the inputs through every node, the oldest first."""
-    with enable_grad() if create_graph else no_grad():
+    with enable_grad() if create_graph else nullcontext():  # what arrays give is not recorded
         for node in reversed(nodes):
             if id(node) in moving:
                 continue  # an input that was computed
-            tangents, moves = [], False
-            for parent in node.parents:
-                tangent = moving.get(id(parent))
-                tangents.append(tangent)
-                moves = moves or tangent is not None
-            if not moves:
+            tangents = [moving.get(id(parent)) for parent in node.parents]
+            for tangent in tangents:
+                if tangent is not None:
+                    break
+            else:
                 continue
             node.check()
-            out, inputs = kept_values(node, create_graph)
+            out, inputs = recorded(node) if create_graph else (node.out, node.values)
             out = node if out is None else out
             tangent = push(node.op, inputs, out, tangents, node.params, node.shape)
             if tangent.dtype != node.dtype:
@@ -71,10 +71,8 @@ def push_through(nodes: list[Node], moving: Tangents, create_graph: bool) -> Non
             moving[id(node)] = tangent
 
 
-def kept_values(node: Node, create_graph: bool) -> tuple[Any, list[Any]]:
-    """Return the result and the inputs of a node, as far as they were kept."""
-    if not create_graph:
-        return node.out, node.values
+def recorded(node: Node) -> tuple[Any, list[Any]]:
+    """Return the result and the inputs of a node, as far as they were kept, as Tensors."""
     frame = autograd._tensors(node, None)
     return frame[1], frame[2] if node.op.variadic else frame[2:]
 

@@ -13,7 +13,7 @@ from typing import Any
 from minigrad import autograd, backend
 from minigrad.creation import zeros_like
 from minigrad.dual import Dual, value_of
-from minigrad.forward import Tangents, flat, kept_values, push_through, raw, source, units
+from minigrad.forward import Tangents, flat, push_through, raw, recorded, source, units
 from minigrad.mode import GraphError, ShapeError, enable_grad
 from minigrad.node import Node, Observer
 from minigrad.tensor import Tensor
@@ -207,7 +207,7 @@ class Curvature:
                     known[key] = value_of(g)
                 if type(g) is Dual:
                     g = Dual(known[key], g.tangent)
-            out, kept = kept_values(node, True) if self.create_graph else (node.out, node.values)
+            out, kept = recorded(node) if self.create_graph else (node.out, node.values)
             values, read = list(kept), False  # whether a rule reads the gradient's value
             tangent = moving.pop(key, None)  # older nodes do not read it
             if out is not None and tangent is not None:
