@@ -154,7 +154,8 @@ def _product_rule(
         return _product_rule_of_many(op, inputs, tangents, params)
     a, b = inputs[0], inputs[1]
     a_dot, b_dot = tangents[0], tangents[1]
-    added = last = ()
+    added: tuple[Any, ...] = ()
+    last: tuple[float, ...] = ()
     if op.added:
         last = (0.0,)
         added = last if tangents[2] is None else (tangents[2],)

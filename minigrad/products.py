@@ -246,15 +246,19 @@ def _read(nodes: list[Node], inner: set[int]) -> list[Node]:
     `nodes` are given the newest first. Rules of `inner` nodes read no tangent.
     """
     read: set[int] = set()
+    pushed = []
     for node in nodes:
-        outside = id(node) not in inner
+        key = id(node)
+        outside = key not in inner
         if outside and node.out is not None:
-            read.add(id(node))
-        through = id(node) in read
-        for value, parent in zip(node.values, node.parents, strict=True):
-            if type(parent) is Node and (through or (outside and value is not parent)):
+            read.add(key)
+        through = key in read
+        if through:
+            pushed.append(node)
+        for i, parent in enumerate(node.parents):
+            if type(parent) is Node and (through or (outside and node.values[i] is not parent)):
                 read.add(id(parent))
-    return [node for node in nodes if id(node) in read]
+    return pushed
 
 
 class _Gradients(dict[int, Any]):
