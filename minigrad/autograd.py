@@ -13,10 +13,10 @@ from typing import Any
 
 from minigrad import backend
 from minigrad.backend import owner
-from minigrad.mode import AnomalyError, GraphError, ShapeError, enable_grad, mode, no_grad
-from minigrad.node import Node
+from minigrad.mode import GraphError, ShapeError, enable_grad, mode, no_grad
+from minigrad.node import Node, Observer
 from minigrad.ops import sum_to
-from minigrad.primitive import is_finite
+from minigrad.primitive import inspect_gradient
 from minigrad.tensor import Tensor
 
 Parent = Any  # a Node or a leaf Tensor
@@ -93,6 +93,7 @@ def _sweep(
     for root, seed in zip(roots, seeds, strict=True):
         value = _seed(root, seed, create_graph)  # checks the root first
         _add(gradients, root.node or root, value)
+    taken = {id(owner(seed)) for seed in gradients.values()}
     nodes, leaves = _reach(roots)
     wanted = None if targets is None else {id(target) for target in targets}
     useful = None if wanted is None else _useful(nodes, wanted)
@@ -101,7 +102,9 @@ def _sweep(
         with enable_grad():
             _run(nodes, gradients, wanted, useful, retain, _tensors)
     else:  # what rules compute from arrays is not recorded anyway
-        _run(nodes, gradients, wanted, useful, retain, _arrays)
+        passed = _run(nodes, gradients, wanted, useful, retain, _arrays)
+        for key in gradients.keys() & ({*passed, *map(id, roots)} if wanted is None else wanted):
+            gradients[key] = backend.apart(gradients[key], taken)  # nobody else's memory
     reached = [leaf for leaf in leaves if id(leaf) in gradients]
     for leaf in reached:
         if leaf.hooks:
@@ -118,12 +121,14 @@ def _run(
     retain: bool,
     lift: Lift,
     hooked: bool = True,
-) -> None:
+) -> set[int]:
     """Pull the gradient through every node, the newest first; each is freed when it is done.
 
-    Without `hooked` no hook is called: what passes is not the gradient that they wait for.
+    Return the leaves, by identity, whose gradient may be another's memory. Without `hooked` no hook
+    is called: what passes is not the gradient that they wait for.
     """
-    arrays, anomaly = lift is _arrays, mode.anomaly
+    anomaly = mode.anomaly
+    passed: set[int] = set()
     for node in nodes:
         key = id(node)
         if useful is not None and key not in useful:
@@ -153,12 +158,10 @@ def _run(
             if pulled is None:
                 continue
             if anomaly:
-                _inspect(node, i, pulled)
-            like = parent
-            if type(parent) is not Node:
-                like = parent.data
-                if arrays and owner(pulled) is owner(g):
-                    pulled = backend.copied(pulled)  # a leaf's gradient is nobody else's memory
+                inspect_gradient(node, i, pulled)
+            like = parent if type(parent) is Node else parent.data
+            if like is not parent and owner(pulled) is owner(g):
+                passed.add(id(parent))
             if pulled.shape != like.shape or pulled.dtype != like.dtype:
                 pulled = _fitted(pulled, like)
             key = id(parent)  # as `_add` does, of which a call would cost as much as the sum
@@ -167,6 +170,7 @@ def _run(
             pulled = before = None  # their memory may be wanted by the next
         if not retain:
             node.free()
+    return passed
 
 
 def _arrays(node: Node, g: Any) -> list[Any]:
@@ -283,32 +287,21 @@ def _seed(root: Tensor, seed: Any, create_graph: bool) -> Any:
         seed = Tensor(seed, dtype=root.dtype)
     if seed.shape != root.shape:
         raise ShapeError(f"a gradient of shape {seed.shape} for an output of shape {root.shape}")
-    return _fitted(seed if create_graph else backend.copied(seed.data), root)
+    return _fitted(seed if create_graph else seed.data, root)
 
 
 def _hooked(hooks: list[Any], g: Any, create_graph: bool) -> Any:
-    """Return the gradient as the hooks leave it."""
+    """Return the gradient as the hooks leave it, in memory of its own if a hook may keep it."""
+    shared = create_graph or all(type(hook) is Observer for hook in hooks)
+    g = g if shared else backend.copied(g)
     for hook in list(hooks):
         with enable_grad() if create_graph else no_grad():
             result = hook(_tensor(g))
         if result is not None:
             if not isinstance(result, Tensor) or result.shape != g.shape:
-                raise ShapeError(
-                    f"a hook returns None or a Tensor of the gradient's shape {g.shape}"
-                )
+                raise ShapeError(f"a hook returns None or a Tensor of shape {g.shape}")
             g = result if create_graph else result.data
-    return g
-
-
-def _inspect(node: Node, i: int, pulled: Any) -> None:
-    """Raise AnomalyError if a gradient has a NaN or an infinity."""
-    data = pulled.data if isinstance(pulled, Tensor) else pulled
-    if not is_finite(data):
-        advice = "run the forward pass in detect_anomaly too"
-        raise AnomalyError(
-            f"backward: the gradient of {node.op.__name__} for its input {i} has a NaN or an "
-            f"infinity; {f'called at {node.line}' if node.line else advice}"
-        )
+    return g if shared else backend.copied(g)
 
 
 setattr(Tensor, "backward", backend.explaining(backward))

@@ -300,6 +300,17 @@ def _inspect(op: Primitive, data: Array, values: list[Any]) -> None:
         )
 
 
+def inspect_gradient(node: Node, i: int, pulled: Any) -> None:
+    """Raise AnomalyError if a gradient has a NaN or an infinity."""
+    data = pulled.data if isinstance(pulled, Tensor) else pulled
+    if not is_finite(data):
+        advice = "run the forward pass in detect_anomaly too"
+        raise AnomalyError(
+            f"backward: the gradient of {node.op.__name__} for its input {i} has a NaN or an "
+            f"infinity; {f'called at {node.line}' if node.line else advice}"
+        )
+
+
 def is_finite(data: Array) -> bool:
     """Say whether an array is free of NaNs and infinities."""
     return data.dtype.kind != "f" or bool(backend.of((data,)).isfinite(data).all())

@@ -163,13 +163,15 @@ def writable(array: Array) -> Array:
 def apart(array: Array, owners: set[int]) -> Array:
     """Return an array in memory of its own, in which every element has its place.
 
-    That is a copy of what was broadcast, or looks at the memory of one of the `owners` (by
-    identity), to which the result's is added.
+    That is a copy of what was broadcast, or looks at a part of some memory, or at that of one of
+    the `owners` (by identity), to which the result's is added.
     """
-    place = id(owner(array))
-    if 0 in array.strides or place in owners:
-        array = array.copy()
-        place = id(array)
+    base = owner(array)
+    place = id(base)
+    whole = base is array or (0 not in array.strides and base.nbytes <= array.nbytes + 64)
+    if place in owners or not whole:  # 64 bytes may have gone to where the first is
+        array = copied(array)
+        place = id(owner(array))
     owners.add(place)
     return array
 

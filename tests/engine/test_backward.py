@@ -1,9 +1,12 @@
 """The sweep: accumulation, retained and freed graphs, hooks, inputs that are not reached."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad import backend
 
 
 def test_backward_accumulates_into_leaves_only():
@@ -44,6 +47,53 @@ def test_the_seed_is_the_users_memory_and_stays_it():
     x.backward(seed)
     x.grad[0] = 9.0
     assert seed.tolist() == [1, 1]
+
+
+def apart(*tensors):
+    arrays = [x.numpy() for x in tensors]
+    return not any(np.shares_memory(x, y) for x, y in itertools.combinations(arrays, 2))
+
+
+def test_what_passes_a_chain_unchanged_is_nobody_elses_memory():
+    x, y = (mg.zeros(3, requires_grad=True) for _ in range(2))
+    h = x + 0
+    seed = mg.ones(3)
+    found = mg.autograd.grad(h + 0 + y, [x, h, y], seed)
+    assert apart(*found, seed)
+    assert [g.tolist() for g in found] == [[1, 1, 1]] * 3
+
+
+@pytest.mark.parametrize("returned", [None, mg.full((3,), 4.0)], ids=["looks", "replaces"])
+@pytest.mark.parametrize("hooked", ["leaf", "node", "both"])
+def test_what_a_hook_keeps_is_nobody_elses_memory(hooked, returned):
+    x = mg.zeros(3, requires_grad=True)
+    h = x + 0
+    seed, kept = mg.ones(3), []
+    for name, tensor in (("leaf", x), ("node", h)):
+        if hooked in (name, "both"):
+            tensor.register_hook(lambda g: (kept.append(g), returned)[1])
+    (h + 0).backward(seed)
+    others = kept if returned is None else [*kept, returned]
+    assert apart(x.grad, seed, *others)
+    assert x.grad.tolist() == [4.0 if returned is not None else 1.0] * 3
+
+
+def test_a_part_of_a_gradient_does_not_keep_the_whole():
+    a, b = mg.zeros(300, requires_grad=True), mg.zeros(9_000, requires_grad=True)
+    mg.concatenate([a, b]).backward(mg.ones(9_300))
+    assert backend.owner(a.grad.data).nbytes < 2_000
+
+
+def test_a_gradient_is_not_copied_without_need(monkeypatch):
+    def refuse(array):
+        raise AssertionError(f"{array.shape} is copied")
+
+    x, b = mg.zeros((50, 40), requires_grad=True), mg.zeros(40, requires_grad=True)
+    y = mg.relu(x + b)
+    seed = mg.ones(50, 40)
+    monkeypatch.setattr(backend, "copied", refuse)
+    y.backward(seed)
+    assert apart(x.grad, b.grad, seed)
 
 
 def test_grad_of_an_intermediate_and_of_leaves_leaves_grad_alone():
