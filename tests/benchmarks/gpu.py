@@ -124,9 +124,10 @@ def report(figures: Figures) -> Iterator[str]:
             figures.ratio(mine, f"{name} PyTorch"), figures.ratio(mine, f"{name} JAX"),
             figures.count(f"{kernels} minigrad"), figures.count(f"{kernels} PyTorch"),
         ])  # fmt: skip
-    mine, other = "large TF32 minigrad", "large TF32 PyTorch"
-    tf32 = [figures.time(mine), figures.time(other), "", "", figures.ratio(mine, other)]
-    rows.append(["large, TF32", SIZES["large"], *tf32, "", "", ""])
+    mine, *others = (f"large TF32 {who}" for who in ("minigrad", "PyTorch", "JAX"))
+    times = [figures.time(others[0]), "", figures.time(others[1])]
+    ratios = [figures.ratio(mine, other) for other in others]
+    rows.append(["large, TF32", SIZES["large"], figures.time(mine), *times, *ratios, "", ""])
     heads = [f"{who} µs" for who in ("minigrad", *PEERS)]
     heads += ["minigrad / PyTorch", "minigrad / JAX", "kernels", "PyTorch's kernels"]
     yield table(["network", "size", *heads], rows)

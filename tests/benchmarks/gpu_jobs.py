@@ -149,6 +149,8 @@ def jax(fashion: str | None) -> None:
     if not DRY and jax.default_backend() == "cpu":
         raise RuntimeError("JAX sees no GPU; pip install jax[cuda13]")
     say("version JAX", lambda: jax.__version__)
+    # By default JAX multiplies float32 in TF32 where a GPU has it; the others do not.
+    jax.config.update("jax_default_matmul_precision", "float32")
 
     def adam() -> float:
         method, p = optax.adam(1e-3), jnp.zeros(ADAM)
@@ -172,6 +174,8 @@ def jax(fashion: str | None) -> None:
     say("adam JAX", adam)
     for name in NETWORKS:
         say(f"{name} JAX", network, name)
+    jax.config.update("jax_default_matmul_precision", "tensorfloat32")
+    say("large TF32 JAX", network, "large")
 
 
 def kernels(fashion: str | None) -> None:
