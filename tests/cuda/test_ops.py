@@ -68,3 +68,16 @@ def computed(row, case, where, dtype):
 def test_values_and_derivatives(row, device):
     for case in cases(row):
         equal(computed(row, case, "cpu", None), computed(row, case, device, None))
+
+
+@pytest.mark.parametrize(
+    "spec", ["ab,ab->b", "ab,ab->a", "abc,abc->b", "ab,ab->", "ab,ab->ab", "ab,ab->ba", "ab,ba->a",
+             "aa,aa->a", "ab,bc->ac", "...a,...a->...", "ab,ab,ab->b", "ab->b"],
+)  # fmt: skip
+def test_einsteins_sums(spec, device):
+    """Sums of products of two factors with the same axes are another text on a GPU."""
+    names = spec.partition("->")[0].split(",")
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal((3,) * len(name.replace("...", "xy"))) for name in names]
+    found = backend.get(device).einsum(spec, *[mg.tensor(x, device=device).data for x in arrays])
+    np.testing.assert_allclose(host(found, device), np.einsum(spec, *arrays), rtol=1e-12)
