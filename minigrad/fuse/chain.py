@@ -16,6 +16,7 @@ from typing import Any
 from minigrad import backend
 from minigrad.backend import Array
 from minigrad.fuse.blocks import whole
+from minigrad.fuse.half import computed
 from minigrad.fuse.rows import LARGE as LARGE
 from minigrad.fuse.rows import Rows
 from minigrad.fuse.run import run
@@ -44,16 +45,19 @@ class Chain:
         One kernel, of three operations or more, is for contiguous arrays of one shape. On the CPU
         two or more are run in blocks, where that is worth it; others array by array, in memory that
         is used again; and what has an axis a few rows at a time, or not at all. Arrays are of one
-        dtype, float32 or float64, keywords numbers.
+        dtype, float32, float64 or on a GPU float16, keywords numbers.
         """
         first = inputs[0]
         if not backend.is_array(first):
             first = inputs[-1]
-        if not backend.is_array(first) or first.dtype.char not in "fd":
+        if not backend.is_array(first) or first.dtype.char not in "efd":
+            return None
+        half = first.dtype.char == "e"
+        if half and type(first) is backend.cpu.Array:  # which is no faster
             return None
         if "axis" in params:
-            return self.rows.run(inputs, params)
-        known = self._trace(first.dtype, len(inputs), params)
+            return None if half else self.rows.run(inputs, params)
+        known = self._trace(computed(first.dtype), len(inputs), params)
         if known is None or not known.graph.instructions:
             return None
         xp, count = backend.of(inputs), len(known.graph.instructions)

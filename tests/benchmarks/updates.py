@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import statistics
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,7 +99,10 @@ def models(rounds: int) -> str:
 
 
 def methods(rounds: int) -> str:
-    """Time every first-order method, for each byte of vectors that it reads or writes."""
+    """Time every first-order method, for each byte of vectors that it reads or writes.
+
+    All in this process, by turns: how fast memory is depends on where a process was given it.
+    """
     from minigrad import optim
 
     moved = {
@@ -107,13 +112,26 @@ def methods(rounds: int) -> str:
     }
     rows = [[name, str(count)] for name, count in moved.items()]
     for fast in (False, True):
-        calls = [f"minigrad_update({name!r}, 'large', {fast})" for name in moved]
-        times = dict(zip(moved, paired(calls, rounds, 3, "updates"), strict=True))
+        times = in_turns({name: minigrad_update(name, "large", fast) for name in moved}, rounds)
         costs = {name: [x / count for x in times[name]] for name, count in moved.items()}
         for row in rows:
             row += [middle(times[row[0]]), ratio(costs[row[0]], costs["adam"])]
     head = [f"{LARGE:,} float32 parameters", "bytes a parameter", "in blocks µs"]
     return table([*head, "a byte / Adam's (≤ 1.3)", "Numba µs", "a byte / Adam's (≤ 1.3)"], rows)
+
+
+def in_turns(steps: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Return the times (µs) of each step in the rounds: of three, after three that do not count."""
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(rounds):
+        for name, step in steps.items():
+            taken = []
+            for _ in range(6):
+                start = time.perf_counter()
+                step()
+                taken.append(time.perf_counter() - start)
+            times[name].append(statistics.median(taken[3:]) * 1e6)
+    return times
 
 
 def bytes_moved(method: Any) -> int:

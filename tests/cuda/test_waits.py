@@ -126,6 +126,27 @@ def test_an_update_is_one_kernel(name, dtype, fake):
         np.testing.assert_allclose(there, here, rtol=1e-3 if dtype == "float16" else 1e-6)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_a_chain_of_operations_is_one_kernel(dtype, fake):
+    """And its derivative another; in float16 it computes in float32."""
+    x = mg.tensor(np.linspace(-9, 9, 101), dtype=dtype, device="cuda", requires_grad=True)
+    ones = mg.ones(101, dtype=dtype, device="cuda")
+    before = counts["launches"]
+    y = F.gelu(x, approximate="tanh")
+    assert counts["launches"] - before == 1
+    y.backward(ones)
+    assert counts["launches"] - before == 3  # the gradient that was given is copied
+    assert y.dtype == x.grad.dtype == dtype
+    exact = mg.tensor(x.numpy().astype("float64"), requires_grad=True)
+    expected = F.gelu(exact, approximate="tanh")
+    expected.sum().backward()
+    rtol, atol = {"float16": (2**-11, 2e-6), "float32": (1e-6, 2e-6), "float64": (1e-14, 1e-14)}[
+        dtype
+    ]
+    for found, wanted in ((y.detach(), expected.detach()), (x.grad, exact.grad)):
+        np.testing.assert_allclose(found.numpy(), wanted.numpy(), rtol=rtol, atol=atol)
+
+
 def test_a_step_launches_as_many_as_the_page_says(fake):
     """The networks are those of tests/benchmarks/steps.py."""
     text = (DOCS / "performance.md").read_text("utf-8")
