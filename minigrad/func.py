@@ -11,6 +11,7 @@ from typing import Any
 
 from minigrad import autograd, backend, forward, products
 from minigrad.creation import zeros_like
+from minigrad.machine.memory import memory, readable
 from minigrad.mode import GraphError, ShapeError, enable_grad, mode
 from minigrad.tensor import Tensor, tensor
 from minigrad.trees import Tree, called, like, tree_leaves, tree_map
@@ -348,7 +349,8 @@ def hessian(f: Callable[..., Tensor], argnums: int | Sequence[int] = 0) -> Calla
     For trees and several `argnums` it is the Jacobian of the gradient: blocks of blocks. Forward
     over reverse, many columns in one sweep.
 
-    Raises GraphError if f does not return a Tensor of one element.
+    Raises GraphError if f does not return a Tensor of one element, MemoryError for a matrix larger
+    than the machine's memory.
     """
 
     def scalar(*args: Any, **keywords: Any) -> Tensor:
@@ -366,6 +368,7 @@ def hessian(f: Callable[..., Tensor], argnums: int | Sequence[int] = 0) -> Calla
             inputs = tree_leaves([arguments[n] for n in positions])
             if (recording and _reaches_out([value], inputs)) or not _depends(value, inputs):
                 return jacobian(grad(scalar, argnums), argnums)(*args, **keywords)
+            _check_memory(inputs)
             rows = products.Curvature(value, inputs).blocks()
         trees = [args[n] for n in positions]
 
@@ -376,3 +379,14 @@ def hessian(f: Callable[..., Tensor], argnums: int | Sequence[int] = 0) -> Calla
         return assembled([assembled(row) for row in rows])
 
     return wrapped
+
+
+def _check_memory(inputs: list[Tensor]) -> None:
+    """Raise MemoryError, before any work, for a Hessian larger than all memory there is."""
+    n = sum(x.size for x in inputs)
+    needed, there = n * n * inputs[0].dtype.itemsize, memory()
+    if there is not None and needed > there:
+        raise MemoryError(
+            f"hessian: the matrix of {n:,} numbers takes {readable(needed)}, and this machine has "
+            f"{readable(there)}; use products with it, mg.hvp or mg.curvature.HessianOperator"
+        )

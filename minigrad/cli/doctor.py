@@ -20,6 +20,7 @@ from minigrad.cli import gains
 from minigrad.cli.values import one_line
 from minigrad.fuse import threads
 from minigrad.machine import allocator, kernels
+from minigrad.machine.memory import memory
 
 # Optional packages, what each is for, and the extra that brings it.
 PACKAGES = (
@@ -70,25 +71,15 @@ def examine() -> dict[str, Rows]:
 
 def _system() -> Rows:
     """The program, the processor, the memory."""
+    there, free = memory(), memory("SC_AVPHYS_PAGES")
     return {
         "minigrad": __version__,
         "python": f"{platform.python_version()}, {platform.platform()}",
         "backend": f"NumPy {_version('numpy')}",
         "processor": kernels.processor_name() or platform.processor() or platform.machine(),
         "cores": _cores(),
-        "memory": _memory(),
+        "memory": f"{_gib(there)}, {_gib(free)} free" if there and free else None,
     }
-
-
-def _memory() -> str | None:
-    """Return the memory of the machine, and what of it is available, where the system says so."""
-    try:
-        page = os.sysconf("SC_PAGE_SIZE")
-        total = os.sysconf("SC_PHYS_PAGES") * page
-        free = os.sysconf("SC_AVPHYS_PAGES") * page
-    except (AttributeError, ValueError, OSError):
-        return None
-    return f"{_gib(total)}, {_gib(free)} free"
 
 
 def _cores() -> int:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from minigrad import backend
 from minigrad.backend import Array
+from minigrad.machine.memory import readable
 from minigrad.optim.optimizer import Group
 
 BLOCK = 64  # rows of a triangular system that are solved at once
@@ -31,16 +32,9 @@ def check_size(
     needed = n * columns * (itemsize or group["params"][0].dtype.itemsize)
     if needed > most:
         raise MemoryError(
-            f"{method}: {what} of {n:,} parameters takes {_readable(needed)}, and max_bytes is "
-            f"{_readable(most)}; use {instead}; or allow it with max_bytes={needed}"
+            f"{method}: {what} of {n:,} parameters takes {readable(needed)}, and max_bytes is "
+            f"{readable(most)}; use {instead}; or allow it with max_bytes={needed}"
         )
-
-
-def _readable(number: float) -> str:
-    units = ["bytes", "kB", "MB", "GB", "TB", "PB"]
-    while number >= 1000 and len(units) > 1:
-        number, units = number / 1000, units[1:]
-    return f"{number:.4g} {units[0]}"
 
 
 def newton_direction(H: Array, g: Array, indefinite: str, damping: float, floor: float) -> Array:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from minigrad import backend
 from minigrad.backend import Array
+from minigrad.tensor import Tensor
 
 Product = Callable[[Array], Array]  # v ↦ A v, or r ↦ M⁻¹ r
 
@@ -75,7 +77,8 @@ def conjugate_gradients(
     An iteration is one product and 10n flops, on a GPU with two transfers of a number. `progress`
     adds 3n flops and a transfer, a preconditioner its product, 2n and a transfer.
 
-    Raises ValueError for a radius and an x0.
+    Raises ValueError for a radius and an x0, TypeError and ArithmeticError for a preconditioner
+    that returns no vector or is not positive definite.
     """
     if radius is not None and x0 is not None:
         raise ValueError("conjugate_gradients: with a radius it starts from 0; leave out x0")
@@ -86,7 +89,7 @@ def conjugate_gradients(
     if x0 is not None:
         x, r, spent = x0, b - product(x0), 1
     goal = tol * math.sqrt(dot(b, b))
-    z = r if preconditioner is None else preconditioner(r)
+    z = r if preconditioner is None else _preconditioned(preconditioner, r)
     rz = dot(r, z)
     size = math.sqrt(rz if preconditioner is None else dot(r, r))
     d, models, kept, following = z, [], [], 1.0
@@ -96,6 +99,11 @@ def conjugate_gradients(
     status, negative, curvature = "max_iter", None, math.nan
     if not math.isfinite(size) or not math.isfinite(rz):
         return Solution(x, spent, math.nan, size, "not finite", iterates=[x])
+    if rz <= 0 < size:
+        raise ArithmeticError(
+            f"the preconditioner r ↦ M⁻¹r is not positive definite: rᵀM⁻¹r = {rz:.3g}; legal is "
+            "one for which that is > 0, such as lambda r: r / h with every h > 0"
+        )
     i = 0
     while size > goal and i < limit:
         a = product(d)
@@ -122,7 +130,7 @@ def conjugate_gradients(
             status = "boundary" if curvature > 0 else "negative curvature"
             negative = d if curvature <= 0 else None
             break
-        z = r if preconditioner is None else preconditioner(r)
+        z = r if preconditioner is None else _preconditioned(preconditioner, r)
         before, rz = rz, dot(r, z)
         size = math.sqrt(rz if preconditioner is None else dot(r, r))
         if progress is not None and _stalls(models, progress):
@@ -183,6 +191,19 @@ def _dot(b: Array) -> Callable[[Array, Array], float]:
             return float(xp.dot(u, v))
 
     return dot
+
+
+def _preconditioned(preconditioner: Product, r: Array) -> Array:
+    """Return M⁻¹r, or raise TypeError for what is no vector like r."""
+    z: Any = preconditioner(r)
+    z = z.data if isinstance(z, Tensor) else z
+    if not backend.is_array(z) or z.shape != r.shape:
+        given = f"shape {z.shape}" if backend.is_array(z) else type(z).__name__
+        raise TypeError(
+            f"the preconditioner returned {given}; legal is a vector of shape {r.shape}, M⁻¹r for "
+            "the vector r that it is given, such as lambda r: r / h"
+        )
+    return z
 
 
 def _model(dot: Callable[[Array, Array], float], x: Array, r: Array, b: Array) -> float:

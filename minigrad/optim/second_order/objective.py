@@ -231,6 +231,11 @@ class Objective:
 
     def beside(self, closure: Callable[[], Any]) -> Objective:
         """Return the objective of another closure here, with these random numbers and counts."""
+        if not callable(closure):
+            raise TypeError(
+                f"curvature is a closure too, a function that returns (loss, outputs), not "
+                f"{type(closure).__name__}; pass its name: step(closure, curvature=part)"
+            )
         other = Objective(self.flat, closure, curvature=True, strict=self._strict)
         other._rewind, other.counts = self._rewind, self.counts
         return other
@@ -279,6 +284,12 @@ class Objective:
             raise ClosureError(
                 f"{self._name} returned {given}; return the loss as a Tensor of one element, "
                 "without .item() or float(), so that it can be differentiated"
+            )
+        if outputs is not None and not isinstance(outputs, Tensor):
+            raise ClosureError(
+                f"{self._name} returned the loss and beside it {type(outputs).__name__}; legal "
+                "there is the Tensor of outputs that the loss was computed from, logits or "
+                "residuals; return that, or the loss alone"
             )
         if before is not None and random.get_state() != before:
             raise ClosureError(

@@ -83,3 +83,44 @@ def test_numpys_functions_name_minigrads():
         np.sum(leaf())
     with pytest.raises(TypeError, match=r"use mg.mean\(tensor\)"):
         np.mean(leaf())
+
+
+@pytest.mark.parametrize("name", ["lbfgs", "newton-cg", "hessian-free"])
+def test_what_stands_beside_the_loss_is_a_tensor(name):
+    p = leaf()
+    with pytest.raises(optim.ClosureError, match=r"beside it float; legal .* logits or residuals"):
+        optim.METHODS[name]([p]).step(lambda: ((p * p).sum(), 0.93))
+
+
+def test_the_curvature_in_place_of_its_closure():
+    p = leaf()
+    with pytest.raises(TypeError, match=r"curvature is a closure too.*not Tensor; pass its name"):
+        optim.HessianFree([p]).step(lambda: ((p * p).sum(), p), curvature=(p * p).sum())
+
+
+@pytest.mark.parametrize(
+    ("inverse", "error", "message"),
+    [
+        (lambda r: None, TypeError, r"returned NoneType; legal is a vector of shape \(2,\)"),
+        (lambda r: r[:1], TypeError, r"returned shape \(1,\); legal"),
+        (lambda r: -r, ArithmeticError, r"not positive definite: rᵀM⁻¹r = -.*every h > 0"),
+    ],
+    ids=["none", "short", "negative"],
+)
+def test_preconditioners_that_are_none(inverse, error, message):
+    p = leaf()
+    with pytest.raises(error, match=message):
+        optim.NewtonCG([p], preconditioner=inverse).step(lambda: (p**4).sum())
+    np.testing.assert_array_equal(p.numpy(), [1, 2])
+
+
+def test_a_preconditioner_may_return_a_tensor():
+    p = leaf()
+    optimizer = optim.NewtonCG([p], preconditioner=lambda r: mg.tensor(r) / 2)
+    optimizer.step(lambda: ((p - 3) ** 2).sum())
+    np.testing.assert_allclose(p.numpy(), [3, 3])
+
+
+def test_a_hessian_that_no_memory_holds():
+    with pytest.raises(MemoryError, match=r"3,000,000 numbers takes 72 TB, .*mg\.hvp"):
+        mg.hessian(lambda x: (x * x).sum())(np.zeros(3_000_000))
