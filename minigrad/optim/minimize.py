@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ from minigrad.optim.second_order.descent import SecondOrder
 from minigrad.optim.second_order.objective import BudgetSpentError, Objective
 from minigrad.optim.second_order.step_rules import rule_of
 from minigrad.tensor import Tensor, tensor
+from minigrad.trees import Tree, like, tree_leaves
 
 # SciPy's names, each with the keywords that it implies; those of optim.METHODS are added to them.
 SOLVERS: dict[str, tuple[type[SecondOrder], dict[str, Any]]] = {
@@ -47,13 +48,27 @@ _SCIPYS = {  # keywords of SciPy's minimize that are not needed here, or not the
     "bounds": "change variables (x = mg.exp(u) is positive), or use SciPy with mg.value_and_grad",
     "constraints": "add a penalty to f, or use SciPy with mg.value_and_grad",
 }
+_FREE = "it takes no derivatives: SciPy's minimize has it; with derivatives try 'BFGS'"
+_METHODS_ELSEWHERE = {
+    "dogleg": "try 'trust-exact'",
+    "trust-krylov": "try 'trust-ncg'",
+    "trust-constr": "there are no constraints here; try 'trust-ncg'",
+    "slsqp": "there are no constraints here; try 'BFGS'",
+    "tnc": "there are no bounds here; try 'Newton-CG'",
+    **dict.fromkeys(("nelder-mead", "powell", "cobyla", "cobyqa"), _FREE),
+}
+_OPTIONS_ELSEWHERE = {
+    **dict.fromkeys(("maxfev", "maxfun"), "try max_evaluations"),
+    **dict.fromkeys(("ftol", "xtol", "fatol", "xatol"), "the gradient decides: try gtol"),
+    "disp": "try callback=print",
+}
 
 
 @dataclass
 class Result:
     """What `minimize` found; the fields are those of SciPy's ``OptimizeResult``.
 
-    ``x`` and ``jac``, the gradient there, are Tensors, or lists of them as `x0` was; ``fun`` is the
+    ``x`` and ``jac``, the gradient there, are Tensors, or trees of them as `x0` was; ``fun`` is the
     value. ``status``: 0 converged, 1 too many iterations or evaluations, 2 no further progress, 3
     not finite at the start, 4 not finite where a step ended (the result is where it started), 99
     stopped by the callback. ``success`` is status 0.
@@ -90,10 +105,11 @@ def minimize(
       least squares ("gauss-newton", "levenberg-marquardt", "lm", "hessian-free") the vector of
       residuals r, for ½‖r‖², as for ``scipy.optimize.least_squares``, or the pair of loss and
       outputs;
-    - `x0`: where to start: a Tensor, an array, a number or nested list of numbers; or a list or
-      tuple of Tensors and arrays, for a function of as many arguments. All have one dtype and
-      device, which the search keeps; numbers and lists of them become float64, as SciPy's users
-      expect, not float32. x0 itself is not changed.
+    - `x0`: where to start: a Tensor, an array, a number or nested list of numbers; a list or tuple
+      of such with an array among them, for a function of as many arguments; a dict of them, for a
+      function of such a dict, and so on inward. All have one dtype and device, which the search
+      keeps; numbers and lists of them become float64, as SciPy's users expect, not float32. x0
+      itself is not changed.
     - `method`: SciPy's name (``"CG"``, ``"BFGS"``, ``"L-BFGS"``, …), a name of `optim.METHODS`, or
       a subclass of `SecondOrder`;
     - `tol`: the search ends where no component of the gradient exceeds it: ``options["gtol"]``;
@@ -112,7 +128,15 @@ def minimize(
         raise TypeError(f"minimize has no {name}=; {advice}")
     if not callable(f):
         raise TypeError(f"minimize: f is a function of x that returns a Tensor, not {f!r}")
-    single, tensors = _variables(x0)
+    if options is not None and not isinstance(options, Mapping):
+        raise TypeError(
+            f"minimize: options is a dict, such as {{'maxiter': 100}}, not {type(options).__name__}"
+        )
+    if tol is not None and not not_negative(tol):
+        raise HyperparameterError(f"minimize: tol={tol!r} is not a number ≥ 0; try 1e-5")
+    tree = _variables(x0)
+    arguments: list[Tree] = list(tree) if isinstance(tree, (list, tuple)) else [tree]
+    tensors = tree_leaves(tree)
     if not sum(x.size for x in tensors):
         raise ValueError("minimize: x0 is empty; give a starting point of one number or more")
     solver, implied = _solver(method)
@@ -123,7 +147,7 @@ def minimize(
     optimizer = _optimizer(solver, method, tensors, given)
     at = Objective(
         optimizer.flat,
-        _squared(f, tensors) if solver.needs_outputs else lambda: f(*tensors),
+        _squared(f, arguments) if solver.needs_outputs else lambda: f(*arguments),
         curvature=solver.curvature,
         freeze_random=optimizer.param_groups[0]["freeze_random"],
         strict=False,
@@ -132,15 +156,11 @@ def minimize(
     )
 
     def result(nit: int, x: Array, f: float, g: Array, status: int, message: str) -> Result:
-        shapes = range(len(tensors))
-        points, slopes = ([Tensor.of(at.flat.shaped(i, v).copy()) for i in shapes] for v in (x, g))
-        c = at.counts
-        return Result(
-            points[0] if single else points,
-            f,
-            slopes[0] if single else slopes,
-            nit, c.nfev, c.njev, c.nhev, status, message,
-        )  # fmt: skip
+        numbers, c = range(len(tensors)), at.counts
+        point, slope = (
+            like(tree, [Tensor.of(at.flat.shaped(i, v).copy()) for i in numbers]) for v in (x, g)
+        )
+        return Result(point, f, slope, nit, c.nfev, c.njev, c.nhev, status, message)
 
     with enable_grad():
         return _search(optimizer, at, gtol, maxiter, _called(callback), result)
@@ -178,11 +198,11 @@ def _search(
     return result(nit, x, f, g, 0, f"no component of the gradient exceeds {gtol:g}")
 
 
-def _squared(f: Callable[..., Any], tensors: list[Tensor]) -> Callable[[], Any]:
+def _squared(f: Callable[..., Any], arguments: list[Tree]) -> Callable[[], Any]:
     """Return a closure for Gauss–Newton methods: residuals r become the pair of ½‖r‖² and r."""
 
     def closure() -> Any:
-        result = f(*tensors)
+        result = f(*arguments)
         if isinstance(result, Tensor) and result.ndim:
             return 0.5 * (result * result).sum(), result
         return result
@@ -194,6 +214,10 @@ def _called(callback: Callable[..., Any] | None) -> Callable[[Callable[[], Resul
     """Return a function that calls back with what is wanted, and says whether to stop."""
     if callback is None:
         return lambda result: False
+    if not callable(callback):
+        raise TypeError(
+            f"minimize: callback is a function of x, such as print, not {type(callback).__name__}"
+        )
     whole = "intermediate_result" in inspect.signature(callback).parameters
 
     def stops(result: Callable[[], Result]) -> bool:
@@ -208,18 +232,29 @@ def _called(callback: Callable[..., Any] | None) -> Callable[[Callable[[], Resul
     return stops
 
 
-def _variables(x0: Any) -> tuple[bool, list[Tensor]]:
-    """Return whether x0 is one variable, and leaf Tensors of their own memory."""
-    several = isinstance(x0, (list, tuple)) and any(
-        isinstance(x, Tensor) or backend.is_array(x) for x in x0
-    )
-    variables = []
-    for x in x0 if several else [x0]:
-        if isinstance(x, Tensor):
-            x = x.data
-        whole = not backend.is_array(x) or x.dtype.kind in "iub"
-        variables.append(tensor(x, dtype="float64" if whole else None).requires_grad_())
-    return not several, variables
+def _variables(x0: Any) -> Tree:
+    """Return a tree of leaf Tensors of their own memory; a list of numbers only is one of them."""
+    if isinstance(x0, dict):
+        return {key: _variables(x) for key, x in x0.items()}
+    if isinstance(x0, (list, tuple)) and any(_has_array(x) for x in x0):
+        items = [_variables(x) for x in x0]
+        return type(x0)(*items) if hasattr(x0, "_fields") else type(x0)(items)
+    x = x0.data if isinstance(x0, Tensor) else x0
+    whole = not backend.is_array(x) or x.dtype.kind in "iub"
+    try:
+        return tensor(x, dtype="float64" if whole else None).requires_grad_()
+    except TypeError:
+        raise TypeError(
+            f"minimize: in x0 stands {x!r:.40}, which is no real number; legal are numbers, arrays "
+            "and Tensors, and lists and dicts of them; try x0=[0.0, 0.0]"
+        ) from None
+
+
+def _has_array(x: Any) -> bool:
+    """Say whether x is a variable by itself, or has one in it: an array, a Tensor, a dict."""
+    if isinstance(x, (list, tuple)):
+        return any(_has_array(item) for item in x)
+    return isinstance(x, (Tensor, dict)) or backend.is_array(x)
 
 
 def _solver(method: Any) -> tuple[type[SecondOrder], dict[str, Any]]:
@@ -235,6 +270,10 @@ def _solver(method: Any) -> tuple[type[SecondOrder], dict[str, Any]]:
     if not isinstance(method, str) or method.lower() not in names:
         near = difflib.get_close_matches(str(method).lower(), list(names), 1)
         advice = f"; try {names[near[0]]!r}" if near else ""
+        if str(method).lower() in _METHODS_ELSEWHERE:
+            advice = f"; {_METHODS_ELSEWHERE[str(method).lower()]}"
+        elif method in (*METHODS, *METHODS.values()):
+            advice = "; a first-order optimizer steps in a loop of your own; here try 'BFGS'"
         raise HyperparameterError(
             f"minimize: method={method!r} is not one of {', '.join(solvers)}, or a subclass of "
             f"optim.SecondOrder{advice}"
@@ -253,7 +292,10 @@ def _optimizer(
     for name in given:
         if name not in legal:
             own = ["gtol", "maxiter", "max_evaluations", "c1", "c2", *legal]
-            raise HyperparameterError(unknown(f"minimize with {method!r}", name, own))
+            said = unknown(f"minimize with {method!r}", name, [x for x in own if x != "max_iter"])
+            if name in _OPTIONS_ELSEWHERE:
+                said = f"{said.partition('; try')[0]}; {_OPTIONS_ELSEWHERE[name]}"
+            raise HyperparameterError(said)
     if wolfe:
         search = given.get("line_search", legal["line_search"])
         given["line_search"] = rule_of(search, **(solver.wolfe | wolfe))

@@ -70,6 +70,31 @@ def test_several_variables(sequence):
         optim.minimize(bowl, [np.zeros((2, 2)), mg.zeros((1, 2))])
 
 
+def test_a_tree_of_variables():
+    """A function of a dict, and one of arguments that are trees: x and jac have their structure."""
+    goal = {"w": np.array([[1.0, -2.0]]), "layers": [np.array([3.0]), {"b": np.array(4.0)}]}
+
+    def f(p):
+        weights, bias = p["layers"]
+        return ((p["w"] - goal["w"]) ** 2).sum() + (weights.sum() - 3) ** 2 + (bias["b"] - 4) ** 4
+
+    seen = []
+    start = {"w": np.zeros((1, 2)), "layers": [np.zeros(1), {"b": 0.0}]}
+    found = optim.minimize(f, start, method="trust-exact", tol=1e-8, callback=seen.append)
+    assert found.success
+    for x in (found.x, found.jac, seen[-1]):
+        assert [x["w"].shape, x["layers"][0].shape, x["layers"][1]["b"].shape] == [(1, 2), (1,), ()]
+    np.testing.assert_allclose(found.x["w"].numpy(), goal["w"])
+    assert found.x["layers"][1]["b"].item() == pytest.approx(4, abs=1e-2)
+
+    def g(a, pair):
+        return ((a - 1) ** 2).sum() + ((pair[0] - pair[1] - 2) ** 2).sum() + (pair[1] ** 2).sum()
+
+    two = optim.minimize(g, (np.zeros(3), (np.zeros(2), [1.0, 1.0])))
+    assert two.success
+    np.testing.assert_allclose(two.x[1][0].numpy(), [2, 2], atol=1e-4)
+
+
 def test_what_ends_a_search():
     start = [-1.2, 1.0]
     few = optim.minimize(rosenbrock, start, options={"maxiter": 3})
@@ -126,6 +151,15 @@ ERRORS = [
     ({"options": {"gtol": -1}}, "gtol=-1 is not a number ≥ 0"),
     ({"options": {"line_search": "x"}}, "line_search='x'"),
     ({"options": {"c1": 2}}, "c1=2 is not"),
+    ({"tol": -1}, "tol=-1 is not a number ≥ 0; try"),
+    ({"tol": "small"}, "tol='small' is not a number"),
+    ({"method": "adam"}, "first-order optimizer .* loop of your own; here try 'BFGS'"),
+    ({"method": optim.Adam}, "first-order optimizer"),
+    ({"method": []}, r"method=\[\] is not one of"),
+    ({"method": "dogleg"}, "; try 'trust-exact'"),
+    ({"method": "Nelder-Mead"}, "takes no derivatives: SciPy's"),
+    ({"options": {"maxfun": 3}}, "no keyword 'maxfun'.*; try max_evaluations$"),
+    ({"options": {"ftol": 1e-9}}, "the gradient decides: try gtol$"),
 ]
 
 
@@ -133,6 +167,22 @@ ERRORS = [
 def test_errors(keywords, message):
     with pytest.raises(optim.HyperparameterError, match=message):
         optim.minimize(rosenbrock, [-1.2, 1.0], **keywords)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"options": [3]}, "options is a dict, .*, not list"),
+        ({"callback": 3}, "callback is a function of x, .*, not int"),
+        ({"x0": "abc"}, "in x0 stands 'abc', which is no real number; legal are"),
+        ({"x0": [np.zeros(2), None]}, "in x0 stands None"),
+        ({"x0": {"a": 1j}}, "in x0 stands 1j"),
+    ],
+    ids=str,
+)
+def test_arguments_of_another_kind(keywords, message):
+    with pytest.raises(TypeError, match=message):
+        optim.minimize(rosenbrock, **{"x0": [-1.2, 1.0], **keywords})
 
 
 def test_a_function_that_returns_a_number():
