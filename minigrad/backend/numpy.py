@@ -309,7 +309,7 @@ _ERF: dict[str, tuple[float, tuple[float, ...], tuple[float, ...]]] = {
           -2.263598080421542e-08, -1.0496127358575009e-09),
     ),
 }  # fmt: skip
-_ERF_BLOCK = 1 << 14  # elements, so that the polynomials are summed within the cache
+_ERF_BLOCK = 1 << 15  # elements, so that the polynomials are summed within the cache
 
 
 def erf(array: Any, out: Any = None) -> Any:
@@ -325,19 +325,25 @@ def erf(array: Any, out: Any = None) -> Any:
     given = array.reshape(-1)
     result = empty_for(array.shape, array.dtype) if out is None else out
     into = result.reshape(-1)
+    width = min(given.size, _ERF_BLOCK)
+    buffers = [empty_for((width,), array.dtype) for _ in range(4)]
     for start in range(0, given.size, _ERF_BLOCK):
-        x = given[start : start + _ERF_BLOCK].clip(-limit, limit)
-        square = x * x
-        ratio = _polynomial(above, square)
-        ratio /= _polynomial(below, square)
+        part = given[start : start + width]
+        x, square, ratio, divisor = (
+            buffers if part.size == width else [b[: part.size] for b in buffers]
+        )
+        part.clip(-limit, limit, x)
+        np.multiply(x, x, square)
+        _polynomial(above, square, ratio)
+        ratio /= _polynomial(below, square, divisor)
         ratio *= x
-        np.tanh(ratio, out=into[start : start + _ERF_BLOCK])
+        np.tanh(ratio, into[start : start + width])
     return result
 
 
-def _polynomial(coefficients: tuple[float, ...], x: Any) -> Any:
+def _polynomial(coefficients: tuple[float, ...], x: Any, total: Any) -> Any:
     """Return Σ cₖ xᵏ, by Horner's rule in one buffer."""
-    total = x * coefficients[-1]
+    np.multiply(x, coefficients[-1], total)
     total += coefficients[-2]
     for c in coefficients[-3::-1]:
         total *= x
