@@ -47,6 +47,8 @@ class Rows:
         array has the shape of all; the others have its first axes or its last ones, and 1 for the
         rest, or are a stack of such.
         """
+        if "axis" in params and type(params["axis"]) is not tuple:
+            return None
         layout = _layout(inputs, params.get("axis"))
         if layout is None:
             return None

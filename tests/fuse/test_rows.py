@@ -151,8 +151,10 @@ def test_a_row_does_not_see_the_others(name, value):
         (np.ones((90, 8), "f"), (1,)),
         (np.ones((0, N), "f"), (1,)),
         (np.ones((2, (1 << 17) + 1), "f"), (1,)),
+        (np.ones((9, N), "f"), 1),
+        (np.ones((9, N), "f"), None),
     ],
-    ids=["layout", "columns", "middle", "half", "short", "empty", "long"],
+    ids=["layout", "columns", "middle", "half", "short", "empty", "long", "integer", "all"],
 )
 def test_what_is_left_to_the_formula_itself(x, axis, runs):
     assert reduce._softmax.forward.rows.run([x], {"axis": axis}) is None
