@@ -17,6 +17,9 @@ from minigrad.fuse.graph import SPELLING, Graph
 # Bytes of a block (32,768 elements of float32): with a handful of vectors and buffers it stays in
 # the cache of one core (1 to 2 MiB on the machines of today), and the calls to NumPy are few.
 BLOCK = 131_072
+# The same where threads share a vector: at the end of each call a thread waits for the interpreter
+# if another has it just then, and long calls make that rare.
+SHARED_BLOCK = 3 * BLOCK
 # Bytes of a few rows of a matrix. More than of a block, since each call makes a loop for each row.
 ROWS = 262_144
 
@@ -146,11 +149,16 @@ def _workspace(
     return space
 
 
-def run(graph: Graph, numbers: Sequence[float], pieces: Sequence[Sequence[Array]]) -> None:
+def run(
+    graph: Graph,
+    numbers: Sequence[float],
+    pieces: Sequence[Sequence[Array]],
+    block_bytes: int = 0,
+) -> None:
     """Run a graph over pieces, each the list of its inputs there; the outputs change in place."""
     function = _plan(graph).function
     dtype = pieces[0][0].dtype
-    blocks = list(cut(pieces, BLOCK // dtype.itemsize))
+    blocks = list(cut(pieces, (block_bytes or BLOCK) // dtype.itemsize))
     width = max([block[0].size for block in blocks])
     kept = graph.state.setdefault(dtype, [])
     space = _workspace(kept, graph, numbers, width, dtype)

@@ -37,6 +37,8 @@ def run(
     if length < threads.SHARED or threads.count() == 1:
         work(graph, numbers, pieces)
     else:
+        if work is blocks.run:
+            work = functools.partial(work, block_bytes=blocks.SHARED_BLOCK)
         cuts = threads.cuts([piece[0].size for piece in pieces])
         parts = [[x[cut] for x in pieces[k]] for k, cut in cuts]
         threads.each(lambda part: work(graph, numbers, [part]), parts)
