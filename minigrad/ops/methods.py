@@ -112,9 +112,9 @@ def _method(function: Any) -> Any:
     return told(function, _KEYWORDS)
 
 
-def told(function: Any, keywords: dict[str, str] = _OF_FUNCTIONS) -> Any:
+def told(function: Any, keywords: dict[str, str] = _OF_FUNCTIONS, name: str = "") -> Any:
     """Return a function whose error says what a keyword of PyTorch's or NumPy's is called here."""
-    name = function.__name__
+    name = name or function.__name__
 
     @functools.wraps(function, updated=())
     def method(*arguments: Any, **given: Any) -> Any:

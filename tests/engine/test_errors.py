@@ -207,6 +207,7 @@ ERRORS = [
     (lambda: mg.ones(3).mean(0, keepdim=True), TypeError, "mean has no keepdim=; use keepdims="),
     (lambda: mg.softmax(mg.ones(3), dim=0), TypeError, "softmax has no dim=; use axis="),
     (lambda: mg.stack([mg.ones(3)], dim=0), TypeError, "stack has no dim=; use axis="),
+    (lambda: mg.nn.LogSoftmax(dim=1), TypeError, "Softmax has no dim=; use axis="),
     (lambda: mg.sum(mg.ones(3), keepdim=True), TypeError, "sum has no keepdim=; use keepdims="),
     (lambda: mg.sum(mg.ones(3), along=0), TypeError, "unexpected keyword argument 'along'"),
     (lambda: mg.full(2, 300, dtype="int8"), OverflowError, "300 is no number of int8.*-128 to 127"),
