@@ -120,12 +120,13 @@ def _run(
     useful: set[int] | None,
     retain: bool,
     lift: Lift,
-    hooked: bool = True,
+    settle: Callable[[Any], Any] | None = None,
 ) -> set[int]:
     """Pull the gradient through every node, the newest first; each is freed when it is done.
 
-    Return the leaves, by identity, whose gradient may be another's memory. Without `hooked` no hook
-    is called: what passes is not the gradient that they wait for.
+    Return the leaves, by identity, whose gradient may be another's memory. With `settle`, which is
+    given what comes to a leaf and returns what to keep of it, that is not looked at, and no hook is
+    called: what passes is not the gradient that they wait for.
     """
     anomaly = mode.anomaly
     passed: set[int] = set()
@@ -137,7 +138,7 @@ def _run(
         g = gradients.get(key) if keep else gradients.pop(key, None)
         if g is None:
             continue
-        if node.hooks and hooked:
+        if node.hooks and settle is None:
             g = _hooked(node.hooks, g, lift is _tensors)
             if keep:
                 gradients[key] = g
@@ -160,13 +161,16 @@ def _run(
             if anomaly:
                 inspect_gradient(node, i, pulled)
             like = parent if type(parent) is Node else parent.data
-            if like is not parent and owner(pulled) is owner(g):
+            at_leaf = like is not parent
+            if at_leaf and settle is None and owner(pulled) is owner(g):
                 passed.add(id(parent))
             if pulled.shape != like.shape or pulled.dtype != like.dtype:
                 pulled = _fitted(pulled, like)
             key = id(parent)  # as `_add` does, of which a call would cost as much as the sum
             before = gradients.get(key)
-            gradients[key] = pulled if before is None else before + pulled
+            if before is not None:
+                pulled = before + pulled
+            gradients[key] = settle(pulled) if at_leaf and settle else pulled
             pulled = before = None  # their memory may be wanted by the next
         if not retain:
             node.free()

@@ -58,14 +58,14 @@ class Curvature:
                     "a gradient hook has no second derivative; remove the hooks, or differentiate "
                     "the gradient: mg.autograd.grad(…, create_graph=True)"
                 )
-        if len({id(x) for x in self.inputs}) < len(self.inputs):
-            raise ValueError("an input is given twice; its vector would be ambiguous")
         for node in reached:
             if node.freed:  # what was changed since is found by each product
                 node.check()
         self._gradients: dict[int, Any] = {}  # the gradients of the nodes, from the first sweep
         self.outputs = outputs
         self._select(reached)
+        if len(self._wanted) < len(self.inputs):
+            raise ValueError("an input is given twice; its vector would be ambiguous")
         if self._wanted.isdisjoint(map(id, sources)):
             raise GraphError(
                 "the loss depends on none of the inputs; compute it from these very tensors"
@@ -180,18 +180,17 @@ class Curvature:
 
     def _back(self, nodes: list[Node], gradients: dict[int, Any], lift: autograd.Lift) -> Any:
         """Run the reverse sweep over some of the nodes."""
-        steps = nodes, gradients, self._wanted, self._useful, self.keep, lift
+        steps = nodes, gradients, self._wanted, self._useful, self.keep, lift, _settled
         if self.create_graph:
             with enable_grad():
-                autograd._run(*steps, hooked=False)
+                autograd._run(*steps)
         else:  # what rules compute from arrays is not recorded anyway
-            autograd._run(*steps, hooked=False)
+            autograd._run(*steps)
         return gradients
 
     def _back_with_tangents(self, nodes: list[Node], moving: Tangents) -> dict[int, Any]:
         """Run the reverse sweep from the loss with duals, and return the gradients' tangents."""
-        gradients = _Gradients({id(x) for x in self.inputs if x.node is None})
-        gradients[id(source(self.loss))] = self._seed
+        gradients: dict[int, Any] = {id(source(self.loss)): self._seed}
         self._back(nodes, gradients, self._dual(moving))
         return {key: g.tangent for key, g in gradients.items() if type(g) is Dual}
 
@@ -261,20 +260,12 @@ def _read(nodes: list[Node], inner: set[int]) -> list[Node]:
     return pushed
 
 
-class _Gradients(dict[int, Any]):
-    """Gradients by identity; of a leaf's only the tangent, since nobody asks for the value.
+def _settled(g: Any) -> Any:
+    """Return the tangent of a leaf's gradient alone, since nobody asks for the value.
 
     What would compute the value keeps the duals of all newer nodes in memory.
     """
-
-    def __init__(self, leaves: set[int]) -> None:
-        super().__init__()
-        self.leaves = leaves
-
-    def __setitem__(self, key: int, g: Any) -> None:
-        if type(g) is Dual and key in self.leaves:
-            g = Dual(None, g.tangent)
-        super().__setitem__(key, g)
+    return Dual(None, g.tangent) if type(g) is Dual else g
 
 
 def _joined(blocks: list[list[Any]]) -> Tensor:
