@@ -149,14 +149,18 @@ def streamed(batches: Iterable[tuple[Any, ...]], device: str) -> Iterator[tuple[
     stream = cp.cuda.Stream(non_blocking=True)
     sent: collections.deque[Any] = collections.deque()
     used: Any = None
-    for arrays in batches:
-        sent.append(_sent(arrays, device, stream))
-        if len(sent) > 1:
+    try:
+        for arrays in batches:
+            sent.append(_sent(arrays, device, stream))
+            if len(sent) > 1:
+                used = _arrived(sent.popleft(), used)
+                yield used[0]
+        while sent:
             used = _arrived(sent.popleft(), used)
             yield used[0]
-    while sent:
-        used = _arrived(sent.popleft(), used)
-        yield used[0]
+    finally:  # the pools give the memory on both ends to others as soon as nobody holds it
+        for batch in (used, *sent):
+            _landed(batch)
 
 
 def _sent(arrays: tuple[Any, ...], device: str, stream: Any) -> Any:
@@ -178,11 +182,16 @@ def _sent(arrays: tuple[Any, ...], device: str, stream: Any) -> Any:
 
 def _arrived(sent: Any, used: Any) -> Any:
     """Let what is computed next wait for arrays; let go of the memory the last ones came from."""
-    if used is not None and used[2] is not None and not used[2].done:
-        used[2].synchronize()
+    _landed(used)
     if sent[2] is not None:
         cp.cuda.get_current_stream().wait_event(sent[2])
     return sent
+
+
+def _landed(sent: Any) -> None:
+    """Let the host wait until arrays that were sent, if any, have arrived."""
+    if sent is not None and sent[2] is not None and not sent[2].done:
+        sent[2].synchronize()
 
 
 def columns_first(array: Any, axis: tuple[int, ...]) -> bool:

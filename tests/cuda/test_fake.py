@@ -190,6 +190,7 @@ def test_launches_are_counted(cp):
     assert counts["launches"] == before + 1  # the copy of a transpose that is reshaped
 
 
+@pytest.mark.filterwarnings("ignore:cupyx.allow_synchronize will be removed")
 def test_waits_are_counted(cp):
     import cupyx
 
@@ -209,3 +210,11 @@ def test_waits_are_counted(cp):
     x[cp.array([0, 2])] = 0
     cp.exp(x[1:]).sum()
     assert counts["waits"] == before
+
+
+def test_to_forbid_waiting_is_warned_of_as_by_cupy(fake):
+    """Warnings are errors in the tests, which on a GPU would all have failed for this one."""
+    import cupyx
+
+    with pytest.warns(UserWarning, match="cupyx.allow_synchronize will be removed"):
+        cupyx.allow_synchronize(True).__enter__()

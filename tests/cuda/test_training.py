@@ -162,6 +162,18 @@ def test_batches_are_copied_while_others_are_computed_with(device, monkeypatch):
         assert max(copies for _, copies in watch.steps) <= 4  # two arrays, at most two batches
 
 
+def test_who_leaves_a_loop_early_leaves_no_copy_on_its_way(fake, monkeypatch):
+    """The pools give the memory that it comes from and goes to to others, who would be copied."""
+    import cupy
+
+    streams, kind = [], cupy.cuda.Stream
+    monkeypatch.setattr(cupy.cuda, "Stream", lambda **k: streams.append(kind(**k)) or streams[-1])
+    for _ in data().loader(10, device="cuda"):
+        assert streams[-1].work  # the next batch
+        break
+    assert [stream.work for stream in streams] == [[]]
+
+
 @pytest.mark.parametrize("method", [optim.Adam, optim.NewtonCG])
 def test_a_checkpoint_of_one_device_goes_on_on_the_other(method, device, tmp_path):
     whole, _ = fitted(device, optimizer=method, epochs=4, batch_size=64)

@@ -17,6 +17,8 @@ from tests.cuda.test_training import data, fitted
 from tests.fake_cupy import counts
 from tests.optim.table import NAMES, ROWS
 
+# CuPy says so of its own means, of which there is no other.
+pytestmark = pytest.mark.filterwarnings("ignore:cupyx.allow_synchronize will be removed")
 DOCS = Path(__file__).parents[2] / "docs"
 F = nn.functional
 CLIPS = {

@@ -1,6 +1,7 @@
 """What the fake keeps account of: waits, copies, devices and their memory. No arrays are here."""
 
 import threading
+import warnings
 from collections import Counter
 from contextlib import contextmanager
 
@@ -51,6 +52,7 @@ def waited():
 
 @contextmanager
 def allow_synchronize(allow):
+    warnings.warn("cupyx.allow_synchronize will be removed in future releases", stacklevel=2)
     before = getattr(_here, "may_wait", True)
     _here.may_wait = allow
     try:
