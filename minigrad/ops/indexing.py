@@ -66,7 +66,7 @@ def _index(part: Any) -> Any:
             "an index is made of integers, slices, None, … and arrays of integers or booleans, "
             f"not of {getattr(part, 'dtype', type(part).__name__)}"
         )
-    return part.__index__() if part.ndim == 0 and kind != "b" else part
+    return int(part) if part.ndim == 0 and kind != "b" else part  # CuPy's have no `__index__`
 
 
 def _beside(x: Value, index: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -65,6 +65,10 @@ def test_indices_may_come_from_the_host(device):
         y = x[:, index]
         assert y.device == device
         np.testing.assert_array_equal(host(y.detach(), device), [[1, 0], [4, 3]])
+    for one in (1, np.int64(1), np.array(1), mg.tensor(1), mg.tensor(1, device=device)):
+        np.testing.assert_array_equal(host(x[one].detach(), device), [3, 4, 5])
+        np.testing.assert_array_equal(host(x[:, one].detach(), device), [1, 4])
+    assert x[0, x[0].argmax()].item() == 2
     x[[0, 0, 1]].sum().backward()
     np.testing.assert_array_equal(host(x.grad, device), [[2, 2, 2], [1, 1, 1]])
     z = mg.zeros(3, device=device)

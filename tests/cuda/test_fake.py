@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from tests.fake_cupy import counts, record
+from tests.fake_cupy import counts, ndarray, record
 
 
 def test_names_are_those_of_cupy():
@@ -17,6 +17,13 @@ def test_names_are_those_of_cupy():
         for name, described in names.items():
             there = installed["names"][namespace].get(name, "missing")
             assert there == described, f"{namespace}.{name}"
+
+
+def test_its_array_has_nothing_that_cupys_has_not():
+    """Without `__index__`, say, no array of CuPy's is an index of Python's."""
+    cupy = pytest.importorskip("cupy", reason="CuPy is not installed: pip install cupy-cuda13x")
+    ours = {name for name in dir(ndarray) if name.startswith("__") or not name.startswith("_")}
+    assert ours - {"__weakref__"} <= set(dir(cupy.ndarray))
 
 
 def test_dtypes_of_elementwise_functions_are_numpys():

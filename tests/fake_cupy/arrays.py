@@ -18,9 +18,9 @@ SCALARS = (bool, int, float, complex, np.generic)
 def inside(value):
     """Return the NumPy array of an operand, or raise as CuPy does for what it does not take."""
     if type(value) is ndarray:
-        if value.device_id != current_device():
+        if value._device != current_device():
             raise ValueError(
-                f"The device where the array resides ({value.device_id}) is different from the "
+                f"The device where the array resides ({value._device}) is different from the "
                 f"current device ({current_device()}). Peer access is unavailable between these "
                 "devices."
             )
@@ -38,7 +38,7 @@ def outside(result, *sources):
         for source in sources:
             if type(source) is ndarray and np.may_share_memory(result, source._array):
                 base = source if source._base is None else source._base
-                return ndarray._of(result, source.device_id, base)
+                return ndarray._of(result, source._device, base)
         counts["launches"] += 1
         return ndarray._of(result, current_device(), None)
     if isinstance(result, np.generic):
@@ -100,7 +100,6 @@ class ndarray:  # noqa: N801  (CuPy's name)
 
     # What it is
 
-    device_id = property(lambda self: self._device)
     shape = property(lambda self: self._array.shape)
     dtype = property(lambda self: self._array.dtype)
     ndim = property(lambda self: self._array.ndim)
@@ -180,9 +179,6 @@ class ndarray:  # noqa: N801  (CuPy's name)
 
     def __int__(self):
         return int(self.get())
-
-    def __index__(self):
-        return self.get().__index__()
 
     def __repr__(self):
         return repr(self.get())
@@ -360,7 +356,8 @@ for _name, _ufunc in OPERATORS.items():
     setattr(ndarray, f"__{_name}__", _forward)
     if _name not in ("lt", "le", "gt", "ge", "eq", "ne"):
         setattr(ndarray, f"__r{_name}__", _reflected)
-        setattr(ndarray, f"__i{_name}__", _in_place)
+        if _name != "matmul":  # `a @= b` makes a new array
+            setattr(ndarray, f"__i{_name}__", _in_place)
 
 
 def _of_one(ufunc):

@@ -204,7 +204,7 @@ def einsum(*operands, **keywords):
 
 
 def may_share_memory(a, b, max_work=None):
-    return a.device_id == b.device_id and np.may_share_memory(inside(a), inside(b))
+    return a._device == b._device and np.may_share_memory(inside(a), inside(b))
 
 
 def waits(function):

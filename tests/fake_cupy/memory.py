@@ -34,5 +34,5 @@ class Memory:
     """Where an array lives."""
 
     def __init__(self, array):
-        self.device_id = array.device_id
+        self.device_id = array._device
         self.ptr = array._array.__array_interface__["data"][0]
