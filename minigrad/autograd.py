@@ -12,10 +12,9 @@ from operator import attrgetter
 from typing import Any
 
 from minigrad import backend
-from minigrad.backend import owner
 from minigrad.mode import GraphError, ShapeError, enable_grad, mode, no_grad
 from minigrad.node import Node, Observer
-from minigrad.ops import sum_to
+from minigrad.ops import clone, sum_to
 from minigrad.primitive import inspect_gradient
 from minigrad.tensor import Tensor
 
@@ -34,12 +33,12 @@ def backward(
 
     Raises GraphError if there is no graph, it was freed, or a value it kept was modified since.
     """
-    leaves, gradients = _sweep([self], [gradient], None, retain_graph, create_graph)
+    leaves, gradients, taken = _sweep([self], [gradient], None, retain_graph, create_graph)
     for leaf in leaves:
         new = gradients[id(leaf)]
         if leaf._grad is not None:
             new = leaf._grad + new if create_graph else leaf._grad.data + new
-        leaf._grad = _tensor(new)
+        leaf._grad = _tensor(_own(new, taken))
 
 
 def grad(
@@ -71,14 +70,14 @@ def grad(
                 f"input {i} does not require a gradient; make it with requires_grad=True"
             )
     targets: list[Parent] = [x.node or x for x in wanted]
-    _, gradients = _sweep(roots, seeds, targets, retain_graph, create_graph)
+    _, gradients, taken = _sweep(roots, seeds, targets, retain_graph, create_graph)
     found = [gradients.get(id(target)) for target in targets]
     if not allow_unused and any(g is None for g in found):
         i = [g is None for g in found].index(True)
         raise GraphError(
             f"the outputs do not depend on input {i}; allow_unused=True gives None there"
         )
-    return tuple(None if g is None else _tensor(g) for g in found)
+    return tuple(None if g is None else _tensor(_own(g, taken)) for g in found)
 
 
 def _sweep(
@@ -87,13 +86,13 @@ def _sweep(
     targets: list[Parent] | None,
     retain_graph: bool | None,
     create_graph: bool,
-) -> tuple[list[Tensor], dict[int, Any]]:
-    """Return the leaves that were reached, and the gradients of leaves and targets by identity."""
+) -> tuple[list[Tensor], dict[int, Any], set[int]]:
+    """Return the leaves reached, all gradients by identity, and what memory is others' (`_own`)."""
     gradients: dict[int, Any] = {}
     for root, seed in zip(roots, seeds, strict=True):
         value = _seed(root, seed, create_graph)  # checks the root first
         _add(gradients, root.node or root, value)
-    taken = {id(owner(seed)) for seed in gradients.values()}
+    taken = {id(backend.owner(_tensor(seed).data)) for seed in gradients.values()}
     nodes, leaves = _reach(roots)
     wanted = None if targets is None else {id(target) for target in targets}
     useful = None if wanted is None else _useful(nodes, wanted)
@@ -102,14 +101,12 @@ def _sweep(
         with enable_grad():
             _run(nodes, gradients, wanted, useful, retain, _tensors)
     else:  # what rules compute from arrays is not recorded anyway
-        passed = _run(nodes, gradients, wanted, useful, retain, _arrays)
-        for key in gradients.keys() & ({*passed, *map(id, roots)} if wanted is None else wanted):
-            gradients[key] = backend.apart(gradients[key], taken)  # nobody else's memory
+        _run(nodes, gradients, wanted, useful, retain, _arrays)
     reached = [leaf for leaf in leaves if id(leaf) in gradients]
     for leaf in reached:
         if leaf.hooks:
             gradients[id(leaf)] = _hooked(leaf.hooks, gradients[id(leaf)], create_graph)
-    return reached, gradients
+    return reached, gradients, taken
 
 
 @backend.explaining
@@ -121,15 +118,13 @@ def _run(
     retain: bool,
     lift: Lift,
     settle: Callable[[Any], Any] | None = None,
-) -> set[int]:
+) -> None:
     """Pull the gradient through every node, the newest first; each is freed when it is done.
 
-    Return the leaves, by identity, whose gradient may be another's memory. With `settle`, which is
-    given what comes to a leaf and returns what to keep of it, that is not looked at, and no hook is
+    With `settle`, which is given what comes to a leaf and returns what to keep of it, no hook is
     called: what passes is not the gradient that they wait for.
     """
     anomaly = mode.anomaly
-    passed: set[int] = set()
     for node in nodes:
         key = id(node)
         if useful is not None and key not in useful:
@@ -161,20 +156,16 @@ def _run(
             if anomaly:
                 inspect_gradient(node, i, pulled)
             like = parent if type(parent) is Node else parent.data
-            at_leaf = like is not parent
-            if at_leaf and settle is None and owner(pulled) is owner(g):
-                passed.add(id(parent))
             if pulled.shape != like.shape or pulled.dtype != like.dtype:
                 pulled = _fitted(pulled, like)
             key = id(parent)  # as `_add` does, of which a call would cost as much as the sum
             before = gradients.get(key)
             if before is not None:
                 pulled = before + pulled
-            gradients[key] = settle(pulled) if at_leaf and settle else pulled
+            gradients[key] = pulled if settle is None or like is parent else settle(pulled)
             pulled = before = None  # their memory may be wanted by the next
         if not retain:
             node.free()
-    return passed
 
 
 def _arrays(node: Node, g: Any) -> list[Any]:
@@ -204,6 +195,14 @@ def pull(
     with enable_grad() if create_graph else no_grad():
         _run(nodes, gradients, wanted, _useful(nodes, wanted), True, lift)
     return [gradients.get(id(source)) for source in sources]
+
+
+def _own(g: Any, taken: set[int]) -> Any:
+    """Return a gradient in memory that is nobody else's: not of the owners `taken`, by identity."""
+    if not isinstance(g, Tensor):
+        return backend.apart(g, taken)
+    with enable_grad():  # so that a copy is recorded
+        return g if backend.alone(g.data, taken) else clone(g)
 
 
 def _tensor(value: Any) -> Tensor:

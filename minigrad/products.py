@@ -135,9 +135,10 @@ class Curvature:
 
     def blocks(self) -> list[list[Tensor]]:
         """Return H by inputs: ``blocks()[i][j]`` has the shape of input i, then that of input j."""
+        taken: set[int] = set()  # a block is the other's transpose, but not its memory
         return [
             [
-                Tensor.of(block.reshape(x.shape + y.shape))
+                Tensor.of(backend.apart(block.reshape(x.shape + y.shape), taken))
                 for y, block in zip(self.inputs, row, strict=True)
             ]
             for x, row in zip(self.inputs, self._blocks(Curvature.hvp), strict=True)

@@ -67,6 +67,13 @@ def test_hvp_of_one_argument_needs_no_tuple():
     close(mg.hvp(lambda p: (p["a"] ** 3).sum(), {"a": t(X)}, {"a": t(V)})["a"], 6 * X * V)
 
 
+def test_blocks_of_a_hessian_can_be_changed_each_for_itself():
+    blocks = mg.hessian(lambda x, y: x.sum() ** 2 * (y * y).sum(), argnums=(0, 1))(t(X), t(V))
+    before = blocks[1][0].tolist()
+    blocks[0][1][...] = 7
+    assert blocks[1][0].tolist() == before
+
+
 def test_arguments_are_left_alone():
     x = t(X)
     mg.grad(lambda z: (z * z).sum())(x)

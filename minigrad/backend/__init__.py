@@ -145,9 +145,14 @@ def device_of_operator(value: Any) -> Device:
 
 
 def owner(array: Array) -> Array:
-    """Return the array whose memory this one looks at: itself, unless it is a view."""
-    base = getattr(array, "base", None)
-    return array if base is None else base
+    """Return the array whose memory this one looks at: itself, unless it is a view of another.
+
+    What another library lent (bytes, a capsule of DLPack's) is no array, and its first view is it.
+    """
+    base: Any = getattr(array, "base", None)
+    while is_array(base):
+        array, base = base, base.base
+    return array
 
 
 def writable(array: Array) -> Array:
@@ -160,19 +165,30 @@ def writable(array: Array) -> Array:
     return array
 
 
-def apart(array: Array, owners: set[int]) -> Array:
-    """Return an array in memory of its own, in which every element has its place.
+def alone(array: Array, owners: set[int]) -> bool:
+    """Say whether an array has memory of its own to write to, where every element has its place.
 
-    That is a copy of what was broadcast, or looks at a part of some memory, or at that of one of
-    the `owners` (by identity), to which the result's is added.
+    It has not if it was broadcast, or looks at a part of some memory, or at that of one of the
+    `owners` (by identity), to which its own is added.
     """
     base = owner(array)
-    place = id(base)
-    whole = base is array or (0 not in array.strides and base.nbytes <= array.nbytes + 64)
-    if place in owners or not whole:  # 64 bytes may have gone to where the first is
-        array = copied(array)
-        place = id(owner(array))
-    owners.add(place)
+    if id(base) in owners:
+        return False
+    if base is not array:
+        if 0 in array.strides or base.nbytes > array.nbytes + 64:
+            return False  # 64 bytes may have gone to where the first is
+        if not getattr(array.flags, "writeable", True):  # broadcast to the shape it had
+            return False
+    owners.add(id(base))
+    return True
+
+
+def apart(array: Array, owners: set[int]) -> Array:
+    """Return an array in memory of its own (see `alone`): itself, or a copy."""
+    if alone(array, owners):
+        return array
+    array = copied(array)
+    owners.add(id(owner(array)))
     return array
 
 

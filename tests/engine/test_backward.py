@@ -84,6 +84,49 @@ def test_a_part_of_a_gradient_does_not_keep_the_whole():
     assert backend.owner(a.grad.data).nbytes < 2_000
 
 
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize(
+    "result",
+    [
+        lambda x, y: (x + y).mean(),
+        lambda x, y: x.mean() + mg.sum_to(y, shape=y.shape).sum() * 2.0,
+        lambda x, y: (x.T + y.T).reshape(-1)[None].sum(),
+    ],
+    ids=["mean", "the shape it has", "views"],
+)
+def test_gradients_can_be_changed_each_for_itself(result, create_graph):
+    x, y = (mg.ones(3, 4, requires_grad=True) for _ in range(2))
+    result(x, y).backward(create_graph=create_graph)
+    before = y.grad.tolist()
+    x.grad.detach()[...] = 7
+    y.grad.detach()[0] *= 1
+    assert y.grad.tolist() == before
+    assert apart(x.grad, y.grad)
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_an_input_given_twice_has_two_gradients(create_graph):
+    x = mg.ones(3, requires_grad=True)
+    found = mg.autograd.grad((x * x * x).sum(), [x, x], create_graph=create_graph)
+    assert apart(*found)
+    if create_graph:  # the copy is a graph, too
+        for g in found:
+            (second,) = mg.autograd.grad(g.sum(), x, retain_graph=True)
+            assert second.tolist() == [6] * 3
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 2)])
+@pytest.mark.parametrize("lent", [bytearray, bytes], ids=["bytearray", "bytes"])
+def test_a_seed_may_be_memory_that_is_no_array(lent, shape):
+    memory = lent(np.ones(4, "float32").tobytes())
+    seed = mg.Tensor(np.frombuffer(memory, "float32"))
+    x = mg.zeros(shape, requires_grad=True)
+    x.reshape(4).backward(seed)
+    x.grad *= 3
+    assert seed.tolist() == [1] * 4
+    assert x.grad.tolist() == np.full(shape, 3.0).tolist()
+
+
 def test_a_gradient_is_not_copied_without_need(monkeypatch):
     def refuse(array):
         raise AssertionError(f"{array.shape} is copied")

@@ -41,6 +41,9 @@ STATEMENTS = {
         ["whole", "column", "whole", "column", "column"],
     ),
     "sub": (elementwise.sub.forward.chain.rows, elementwise.sub.forward, {}, ["row", "whole"]),
+    "array of no axes": (
+        elementwise.sub.forward.chain.rows, elementwise.sub.forward, {}, ["0-d", "whole"],
+    ),
     "number": (
         elementwise.sub.forward.chain.rows, elementwise.sub.forward, {}, ["number", "whole"],
     ),
@@ -75,9 +78,10 @@ def arrays(kinds, dtype, before=(13,), after=(N,)):
         "row": (*before, *ones),
         "column": after,
         "stack": (2, *before, *ones),
+        "0-d": (),
     }
     return [
-        0.5 if kind == "number" else (rng.random(shapes[kind]) + 0.1).astype(dtype)
+        0.5 if kind == "number" else np.asarray(rng.random(shapes[kind]) + 0.1, dtype)
         for kind in kinds
     ]
 
