@@ -112,7 +112,7 @@ class Rows:
 
 def _kind(x: Any, rows: int) -> tuple[int, ...]:
     """Return the shape of a matrix, a row, a column, a number or a stack, -1 for all rows."""
-    shape: tuple[int, ...] = getattr(x, "shape", (1, 1))
+    shape: tuple[int, ...] = getattr(x, "shape", ()) or (1, 1)
     return (*shape[:-2], -1 if shape[-2] == rows else 1, shape[-1])
 
 
