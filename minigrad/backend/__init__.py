@@ -150,7 +150,7 @@ def owner(array: Array) -> Array:
     What another library lent (bytes, a capsule of DLPack's) is no array, and its first view is it.
     """
     base: Any = getattr(array, "base", None)
-    while is_array(base):
+    while base is not None and is_array(base):
         array, base = base, base.base
     return array
 
