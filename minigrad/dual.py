@@ -221,7 +221,7 @@ def _transposed(
     op: Primitive, inputs: Any, out: Any, tangents: list[Any], params: dict[str, Any]
 ) -> Any:
     """Return J ẋ for an operation that states g ↦ Jᵀ g: the transpose of that, which is linear."""
-    values, result = _values(inputs), value_of(out)
+    values, result = _read(op, inputs, out, tangents, params)
     record = any(isinstance(tangent, Tensor) for tangent in tangents)
     g = Tensor.of(_zeros(result, tangents)).requires_grad_()
     frame = [g, result, values, 0] if op.variadic else [g, result, *values]
@@ -240,6 +240,22 @@ def _transposed(
             seeds.append(tangent)
         (found,) = autograd.pull(roots, [g], seeds, record)
     return found if found is not None else g if record else g.data
+
+
+def _read(
+    op: Primitive, inputs: Any, out: Any, tangents: list[Any], params: dict[str, Any]
+) -> tuple[list[Any], Any]:
+    """Return the values of inputs and result; what no rule reads is another of that shape.
+
+    For it may have none: nobody computes the gradient of a leaf, say, when its tangent is wanted.
+    """
+    moving = [i for i, tangent in enumerate(tangents) if tangent is not None]
+    slots = {slot for i in moving for slot in _rule(op, i).slots}
+    unread = [type(x) is Dual and i + 2 not in slots for i, x in enumerate(inputs)]
+    if op.variadic or 1 in slots or type(out) is not Dual or not any(unread):
+        return _values(inputs), value_of(out)
+    values = [x.tangent if other else value_of(x) for x, other in zip(inputs, unread, strict=True)]
+    return values, op(*values, **params)
 
 
 def _zeros(like: Any, tangents: list[Any]) -> Any:

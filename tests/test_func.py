@@ -127,6 +127,29 @@ def test_a_hook_in_the_graph_of_an_hvp_is_an_error():
     close(mg.vhp(hooked, t(X), t(V)), 4 * V)
 
 
+def test_hvp_of_what_passes_parts_of_its_arguments_on():
+    """The rules of where and solve get a gradient of which only the tangent is computed."""
+    condition, matrix = X > 1, np.diag(Y[0]) + 0.1
+    cases = (
+        (lambda x: mg.where(condition, x, 0.5), np.diag(condition * 1.0)),
+        (lambda x: mg.solve(matrix, x), np.linalg.inv(matrix)),
+    )
+    for h, j in cases:
+        seen = [
+            mg.hvp(lambda x, h=h: (h(x) ** 3).sum(), t(X), t(V), order=order)
+            for order in ("forward-over-reverse", "reverse-over-reverse")
+        ]
+        expected = j.T @ (6 * h(t(X)).numpy() * (j @ V))
+        for product in seen:
+            close(product, expected)
+        close(mg.hessian(lambda x, h=h: (h(x) ** 3).sum())(t(X)) @ t(V), expected)
+
+
+def test_an_exponent_without_axes_loses_no_digits():
+    product = mg.hvp(lambda x: (x ** t(1.3)).sum(), t(X), t(V), order="reverse-over-reverse")
+    close(product, 1.3 * 0.3 * X**-0.7 * V, rtol=1e-13, atol=0)
+
+
 def test_jacobian_and_hessian():
     close(mg.jacobian(g)(t(X)), numerical(lambda x: g(t(x)).numpy(), X))
     hessian = mg.hessian(f, 1)(t(X), t(Y))

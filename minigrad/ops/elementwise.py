@@ -79,7 +79,8 @@ def power(xp: Backend, x: Array, *, exponent: float) -> Array:
 
 
 @elementwise(
-    lambda a, b: b * pow(a, where((a == 0) * (b == 0), 1, b - 1)),  # 0 at 0⁰, not 0 · ∞
+    # 0 at 0⁰, not 0 · ∞. The difference comes last: of a b without axes it is a mere number.
+    lambda a, b: b * pow(a, where((a == 0) * (b == 0), 2, b) - 1),
     lambda a, out: out * log(where(a > 0, a, 1)),
 )
 def _pow(xp: Backend, a: Array, b: Array) -> Array:
