@@ -89,10 +89,12 @@ def _sweep(
 ) -> tuple[list[Tensor], dict[int, Any], set[int]]:
     """Return the leaves reached, all gradients by identity, and what memory is others' (`_own`)."""
     gradients: dict[int, Any] = {}
+    taken: set[int] = set()
     for root, seed in zip(roots, seeds, strict=True):
         value = _seed(root, seed, create_graph)  # checks the root first
         _add(gradients, root.node or root, value)
-    taken = {id(backend.owner(_tensor(seed).data)) for seed in gradients.values()}
+        if seed is not None:
+            taken.add(id(backend.owner(_tensor(value).data)))
     nodes, leaves = _reach(roots)
     wanted = None if targets is None else {id(target) for target in targets}
     useful = None if wanted is None else _useful(nodes, wanted)
