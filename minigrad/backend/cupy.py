@@ -332,6 +332,14 @@ def solve(a: Any, b: Any) -> Any:
     return cp.linalg.solve(a, b)
 
 
+def cholesky(a: Any) -> Any:
+    """Return the L of a = L Lᵀ, or raise LinAlgError; this waits for what cuSOLVER says of it."""
+    import cupyx
+
+    with cupyx.errstate(linalg="raise"):
+        return cp.linalg.cholesky(a)
+
+
 def sum_of_squares(vector: Any) -> float:
     """Return Σ xᵢ², in the vector's precision; this waits."""
     return float(cp.dot(vector, vector))

@@ -284,6 +284,11 @@ def solve(a: Any, b: Any) -> Any:
     return np.linalg.solve(a, b)
 
 
+def cholesky(a: Any) -> Any:
+    """Return the L of a = L Lᵀ, or raise LinAlgError if a is not positive definite."""
+    return np.linalg.cholesky(a)
+
+
 def sum_of_squares(vector: Any) -> float:
     """Return Σ xᵢ², in the vector's precision; on overflow infinity, without NumPy's warning."""
     with np.errstate(over="ignore"):

@@ -225,3 +225,14 @@ def test_to_forbid_waiting_is_warned_of_as_by_cupy(fake):
 
     with pytest.warns(UserWarning, match="cupyx.allow_synchronize will be removed"):
         cupyx.allow_synchronize(True).__enter__()
+
+
+def test_a_matrix_that_is_not_definite_is_told_of_only_to_who_asks(cp):
+    """And what is left in place of a factor is no NaN that one could know it by."""
+    import cupyx
+
+    a = cp.array([[1.0, 2.0], [2.0, 1.0]])
+    assert np.isfinite(cp.linalg.cholesky(a).get()).all()
+    with cupyx.errstate(linalg="raise"), pytest.raises(np.linalg.LinAlgError):
+        cp.linalg.cholesky(a)
+    assert np.isfinite(cp.linalg.cholesky(a).get()).all()

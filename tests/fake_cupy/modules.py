@@ -52,7 +52,7 @@ OURS = {
     "cupyx.scipy.special": {"erf": functions.erf},
     "cupyx": {
         "scatter_add": functions.scatter_add, "allow_synchronize": allow_synchronize,
-        "DeviceSynchronized": DeviceSynchronized,
+        "DeviceSynchronized": DeviceSynchronized, "errstate": linalg.errstate,
         "empty_pinned": lambda shape, dtype=float, order="C": np.empty(shape, dtype, order),
     },
 }  # fmt: skip
