@@ -297,16 +297,17 @@ def _seed(root: Tensor, seed: Any, create_graph: bool) -> Any:
 
 def _hooked(hooks: list[Any], g: Any, create_graph: bool) -> Any:
     """Return the gradient as the hooks leave it, in memory of its own if a hook may keep it."""
-    shared = create_graph or all(type(hook) is Observer for hook in hooks)
-    g = g if shared else backend.copied(g)
-    for hook in list(hooks):
-        with enable_grad() if create_graph else no_grad():
+    shared = all(type(hook) is Observer for hook in hooks)
+    copied = clone if create_graph else backend.copied
+    with enable_grad() if create_graph else no_grad():
+        g = g if shared else copied(g)
+        for hook in list(hooks):
             result = hook(_tensor(g))
-        if result is not None:
-            if not isinstance(result, Tensor) or result.shape != g.shape:
-                raise ShapeError(f"a hook returns None or a Tensor of shape {g.shape}")
-            g = result if create_graph else result.data
-    return g if shared else backend.copied(g)
+            if result is not None:
+                if not isinstance(result, Tensor) or result.shape != g.shape:
+                    raise ShapeError(f"a hook returns None or a Tensor of shape {g.shape}")
+                g = result if create_graph else result.data
+        return g if shared else copied(g)
 
 
 setattr(Tensor, "backward", backend.explaining(backward))

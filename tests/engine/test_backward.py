@@ -65,14 +65,15 @@ def test_what_passes_a_chain_unchanged_is_nobody_elses_memory():
 
 @pytest.mark.parametrize("returned", [None, mg.full((3,), 4.0)], ids=["looks", "replaces"])
 @pytest.mark.parametrize("hooked", ["leaf", "node", "both"])
-def test_what_a_hook_keeps_is_nobody_elses_memory(hooked, returned):
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_what_a_hook_keeps_is_nobody_elses_memory(create_graph, hooked, returned):
     x = mg.zeros(3, requires_grad=True)
     h = x + 0
     seed, kept = mg.ones(3), []
     for name, tensor in (("leaf", x), ("node", h)):
         if hooked in (name, "both"):
             tensor.register_hook(lambda g: (kept.append(g), returned)[1])
-    (h + 0).backward(seed)
+    (h + 0).backward(seed, create_graph=create_graph)
     others = kept if returned is None else [*kept, returned]
     assert apart(x.grad, seed, *others)
     assert x.grad.tolist() == [4.0 if returned is not None else 1.0] * 3
