@@ -382,9 +382,13 @@ def hessian(f: Callable[..., Tensor], argnums: int | Sequence[int] = 0) -> Calla
 
 
 def _check_memory(inputs: list[Tensor]) -> None:
-    """Raise MemoryError, before any work, for a Hessian larger than all memory there is."""
+    """Raise MemoryError, before any work, for a Hessian larger than all memory of the host.
+
+    On a GPU the library for it knows its own memory, and says when that ends.
+    """
     n = sum(x.size for x in inputs)
-    needed, there = n * n * inputs[0].dtype.itemsize, memory()
+    needed = n * n * inputs[0].dtype.itemsize
+    there = memory() if inputs[0].device == "cpu" else None
     if there is not None and needed > there:
         raise MemoryError(
             f"hessian: the matrix of {n:,} numbers takes {readable(needed)}, and this machine has "

@@ -20,13 +20,11 @@ from minigrad.fuse.half import computed
 from minigrad.fuse.rows import LARGE as LARGE
 from minigrad.fuse.rows import Rows
 from minigrad.fuse.run import run
-from minigrad.fuse.symbol import NAMES, Trace, trace
+from minigrad.fuse.symbol import NAMES, Trace, remembered, trace
 
 # Bytes of an array times the operations of a chain and 4, from which on blocks are faster on the
 # CPU. Below that what NumPy's whole arrays take lies in a cache, too.
 WORTH = 12 << 20
-
-_MOST = 64  # traces of a chain, which has one for each dtype and each value of its keywords
 
 
 class Chain:
@@ -76,23 +74,13 @@ class Chain:
 
     def _trace(self, dtype: Any, count: int, params: dict[str, Any]) -> Trace | None:
         """Return the trace of the formula, or None if it has none."""
-        key = (dtype.char, *params.values())
-        try:
-            return self.traces[key]
-        except KeyError:
-            pass
-        except TypeError:  # a keyword is an array
-            return None
-        if len(self.traces) >= _MOST:
-            self.traces.clear()
-        names = [f"a{k}" for k in range(count)]
-        formula = functools.partial(self.formula, **params)
-        try:
-            known = trace(lambda *xs: (formula(*xs[:-1]),), [*names, "out"], ["out"], dtype)
-        except (TypeError, ValueError, AttributeError):
-            known = None
-        self.traces[key] = known
-        return known
+
+        def make() -> Trace:
+            names = [f"a{k}" for k in range(count)]
+            formula = functools.partial(self.formula, **params)
+            return trace(lambda *xs: (formula(*xs[:-1]),), [*names, "out"], ["out"], dtype)
+
+        return remembered(self.traces, (dtype.char, *params.values()), make)
 
 
 def _one_vector(inputs: Sequence[Any], first: Array) -> bool:

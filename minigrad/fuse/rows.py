@@ -17,13 +17,11 @@ from typing import Any
 from minigrad import backend
 from minigrad.backend import Array
 from minigrad.fuse.run import run_rows
-from minigrad.fuse.symbol import NAMES, ROW, Shape, Stack, Trace, trace
+from minigrad.fuse.symbol import NAMES, ROW, Shape, Stack, Trace, remembered, trace
 
 LARGE = 1 << 15  # elements of an array on the CPU below which a chain is never one pass
 WORTH = 1 << 20  # bytes of a matrix from which on it is worth it: fewer lie in a cache, too
 SHORTEST, LONGEST = 64, 1 << 17  # elements of a row: NumPy's loop starts anew, and fills a cache
-
-_MOST = 64  # traces of a formula: one for each dtype, each length of a row, each value of a keyword
 
 
 class Rows:
@@ -77,20 +75,6 @@ class Rows:
         self, dtype: Any, kinds: list[tuple[int, ...]], params: dict[str, Any]
     ) -> Trace | None:
         """Return the trace of the formula for inputs of some kinds, or None if it has none."""
-        key = (dtype.char, *kinds, *params.values())
-        try:
-            return self.traces[key]
-        except KeyError:
-            pass
-        except TypeError:  # a keyword is an array
-            return None
-        if len(self.traces) >= _MOST:
-            self.traces.clear()
-        shapes: list[Shape] = []
-        for kind in kinds:
-            shapes += [(kind[-2], kind[-1])] * (kind[0] if len(kind) == 3 else 1)
-        names = [f"a{k}" for k in range(len(shapes))]
-        places = [f"out{k}" for k in range(self.results)]
 
         def formula(*symbols: Any) -> Any:
             left = iter(symbols)
@@ -101,13 +85,16 @@ class Rows:
             result = self.formula(*arguments, **params)
             return result if self.results > 1 else (result,)
 
-        shapes += [ROW] * self.results
-        try:
-            known = trace(formula, [*names, *places], places, dtype, shapes)
-        except (TypeError, ValueError, AttributeError):
-            known = None
-        self.traces[key] = known
-        return known
+        def make() -> Trace:
+            shapes: list[Shape] = []
+            for kind in kinds:
+                shapes += [(kind[-2], kind[-1])] * (kind[0] if len(kind) == 3 else 1)
+            names = [f"a{k}" for k in range(len(shapes))]
+            places = [f"out{k}" for k in range(self.results)]
+            shapes += [ROW] * self.results
+            return trace(formula, [*names, *places], places, dtype, shapes)
+
+        return remembered(self.traces, (dtype.char, *kinds, *params.values()), make)
 
 
 def _kind(x: Any, rows: int) -> tuple[int, ...]:

@@ -288,6 +288,27 @@ class Trace:
 
 
 _graphs: dict[Any, Graph] = {}
+_MOST = 64  # traces of a formula: one for each dtype, each kind of input, each value of a keyword
+
+
+def remembered(
+    traces: dict[Any, Trace | None], key: tuple[Any, ...], make: Callable[[], Trace]
+) -> Trace | None:
+    """Return the trace of a key, made if it is not among the others; None if there is none."""
+    try:
+        return traces[key]
+    except KeyError:
+        pass
+    except TypeError:  # a keyword is an array
+        return None
+    if len(traces) >= _MOST:
+        traces.clear()
+    try:
+        known = make()
+    except (TypeError, ValueError, AttributeError):
+        known = None
+    traces[key] = known
+    return known
 
 
 def trace(
