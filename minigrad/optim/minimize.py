@@ -23,7 +23,7 @@ from minigrad.optim.second_order import (
 )
 from minigrad.optim.second_order.descent import SecondOrder
 from minigrad.optim.second_order.objective import BudgetSpentError, Objective
-from minigrad.optim.second_order.step_rules import rule_of
+from minigrad.optim.second_order.step_rules import Rule, rule_of
 from minigrad.tensor import Tensor, tensor
 from minigrad.trees import Tree, like, tree_leaves
 
@@ -59,8 +59,17 @@ _METHODS_ELSEWHERE = {
 }
 _OPTIONS_ELSEWHERE = {
     **dict.fromkeys(("maxfev", "maxfun"), "try max_evaluations"),
-    **dict.fromkeys(("ftol", "xtol", "fatol", "xatol"), "the gradient decides: try gtol"),
-    "disp": "try callback=print",
+    **dict.fromkeys(("ftol", "xtol", "xrtol", "fatol", "xatol"), "the gradient decides: try gtol"),
+    **dict.fromkeys(("disp", "iprint", "return_all"), "try callback=print"),
+    **dict.fromkeys(("eps", "finite_diff_rel_step", "workers"), "derivatives are exact: omit it"),
+    "norm": "the gradient's largest component decides: omit it",
+    "hess_inv0": "the first step gives the scale: omit it",
+    "maxcor": "try history_size, which 'L-BFGS' has",
+    "maxls": "try line_search=optim.StrongWolfe(max_trials=20)",
+    "initial_trust_radius": "try line_search=optim.TrustRegion(radius=1.0)",
+    "max_trust_radius": "try line_search=optim.TrustRegion(max_radius=1000.0)",
+    "eta": "try line_search=optim.TrustRegion(eta=0.15)",
+    **dict.fromkeys(("inexact", "subproblem_maxiter"), "try max_inner, which 'trust-ncg' has"),
 }
 
 
@@ -116,8 +125,8 @@ def minimize(
     - `options`: ``gtol`` (1e-5), ``maxiter`` (200 for each variable), ``max_evaluations`` of f (no
       limit), ``c1`` and ``c2`` of the line search, and every hyperparameter of the method;
     - `callback`: called after each iteration with x, or with ``intermediate_result=``, a `Result`,
-      if that is its parameter's name; it ends the search by returning True or raising
-      StopIteration.
+      if that is its parameter's name; it ends the search by returning True (NumPy's, or a Tensor
+      of it) or raising StopIteration.
 
     Raises HyperparameterError for a method or an option that there is not, ClosureError for a
     function that returns no Tensor, TypeError for an x0 that is no number and for what SciPy's has
@@ -139,6 +148,12 @@ def minimize(
     tensors = tree_leaves(tree)
     if not sum(x.size for x in tensors):
         raise ValueError("minimize: x0 is empty; give a starting point of one number or more")
+    kinds = list(dict.fromkeys(f"{x.dtype} on {x.device}" for x in tensors))
+    if len(kinds) > 1:
+        raise ValueError(
+            f"minimize: x0 is of {' and '.join(kinds)} (numbers and lists of them are float64); "
+            "legal is one dtype on one device: give each as an array or a Tensor of that"
+        )
     solver, implied = _solver(method)
     given = {**implied, **(options or {})}
     gtol = _option(given, "gtol", 1e-5 if tol is None else tol, not_negative, "a number ≥ 0")
@@ -223,13 +238,19 @@ def _called(callback: Callable[..., Any] | None) -> Callable[[Callable[[], Resul
     def stops(result: Callable[[], Result]) -> bool:
         found = result()
         try:
-            if whole:
-                return callback(intermediate_result=found) is True
-            return callback(found.x) is True
+            return _is_true(callback(intermediate_result=found) if whole else callback(found.x))
         except StopIteration:
             return True
 
     return stops
+
+
+def _is_true(answer: Any) -> bool:
+    """Say whether an answer is True: Python's, NumPy's, a Tensor's. Other things are no answer."""
+    if isinstance(answer, bool):
+        return answer
+    kind = getattr(getattr(answer, "dtype", None), "kind", "")
+    return kind == "b" and answer.size == 1 and bool(answer)
 
 
 def _variables(x0: Any) -> Tree:
@@ -285,7 +306,7 @@ def _optimizer(
     solver: type[SecondOrder], method: Any, tensors: list[Tensor], given: dict[str, Any]
 ) -> SecondOrder:
     """Return the method with the options that are its hyperparameters."""
-    wolfe = {name: given.pop(name) for name in ("c1", "c2") if name in given}
+    wolfe: dict[str, Any] = {name: given.pop(name) for name in ("c1", "c2") if name in given}
     legal = solver.class_defaults
     if "max_iter" in given:
         raise HyperparameterError("minimize: max_iter is an optimizer's own; try maxiter")
@@ -297,9 +318,25 @@ def _optimizer(
                 said = f"{said.partition('; try')[0]}; {_OPTIONS_ELSEWHERE[name]}"
             raise HyperparameterError(said)
     if wolfe:
-        search = given.get("line_search", legal["line_search"])
-        given["line_search"] = rule_of(search, **(solver.wolfe | wolfe))
+        given["line_search"] = _rule(solver, f"minimize with {method!r}", given, wolfe)
     return solver(tensors, **given)
+
+
+def _rule(
+    solver: type[SecondOrder], where: str, given: dict[str, Any], wolfe: dict[str, Any]
+) -> Rule:
+    """Return the step rule with c1 and c2, or raise HyperparameterError where they say nothing."""
+    search = given.get("line_search", solver.class_defaults["line_search"])
+    rule = rule_of(search, **(solver.wolfe | wolfe))
+    for name, value in wolfe.items():
+        if isinstance(search, str) and hasattr(rule, name) and "line_search" not in solver.without:
+            continue
+        why = f"as {solver.without.get('line_search', f'the step rule is {search!r}')}"
+        raise HyperparameterError(
+            f"{where}: {name}={value!r} has no effect, {why}; leave it out, or set it in the rule, "
+            "such as line_search=optim.StrongWolfe(c1=1e-4, c2=0.9)"
+        )
+    return rule
 
 
 def _option(

@@ -66,7 +66,7 @@ def test_several_variables(sequence):
     np.testing.assert_allclose(found.x[0].numpy(), np.ones((2, 2)), atol=1e-5)
     np.testing.assert_allclose(found.x[1].numpy(), [[-2, -2]], atol=1e-5)
     assert start[1].numpy().sum() == 0
-    with pytest.raises(ValueError, match="float64 on cpu and float32 on cpu"):
+    with pytest.raises(ValueError, match=r"x0 is of float64 on cpu and float32 .* one dtype"):
         optim.minimize(bowl, [np.zeros((2, 2)), mg.zeros((1, 2))])
 
 
@@ -126,7 +126,10 @@ def test_callbacks():
     stopped = optim.minimize(rosenbrock, [-1.2, 1.0], callback=whole)
     assert (stopped.status, stopped.fun) == (99, seen[-1].fun)
     assert seen[-1].fun < 1 <= seen[-2].fun
-    assert optim.minimize(rosenbrock, [0, 0], callback=lambda x: True).nit == 1
+    for true in (True, np.True_, mg.tensor(True), np.array([True])):
+        assert optim.minimize(rosenbrock, [0, 0], callback=lambda x, true=true: true).nit == 1
+    for other in (None, False, np.False_, 1, "stop", np.ones(2, bool), mg.tensor(1.0)):
+        assert optim.minimize(rosenbrock, [0, 0], callback=lambda x, other=other: other).nit > 1
 
 
 def test_options_reach_the_method():
@@ -160,6 +163,17 @@ ERRORS = [
     ({"method": "Nelder-Mead"}, "takes no derivatives: SciPy's"),
     ({"options": {"maxfun": 3}}, "no keyword 'maxfun'.*; try max_evaluations$"),
     ({"options": {"ftol": 1e-9}}, "the gradient decides: try gtol$"),
+    ({"options": {"maxcor": 5}}, "no keyword 'maxcor'.*; try history_size"),
+    ({"options": {"eps": 1e-8}}, "derivatives are exact: omit it$"),
+    (
+        {"method": "trust-ncg", "options": {"initial_trust_radius": 1}},
+        r"try line_search=optim.TrustRegion\(radius=1.0\)$",
+    ),
+    ({"method": "Newton-CG", "options": {"c2": 0.5}}, "c2=0.5 has no effect.*rule is 'armijo'"),
+    ({"method": "trust-ncg", "options": {"c1": 0.1}}, "c1=0.1 has no effect.*'trust-region'"),
+    ({"options": {"c1": 0.1, "line_search": "fixed"}}, "c1=0.1 has no effect"),
+    ({"options": {"c2": 0.1, "line_search": optim.StrongWolfe()}}, "c2=0.1 .* set it in the rule"),
+    ({"method": "derivative-free-cg", "options": {"c1": 0.1}}, "the step is a projection"),
 ]
 
 
