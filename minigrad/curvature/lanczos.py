@@ -52,6 +52,18 @@ def tridiagonal(alpha: Array, beta: Array) -> Array:
     return xp.diag(alpha) + xp.diag(beside, 1) + xp.diag(beside, -1)
 
 
+def norm(vector: Array) -> float:
+    """Return ‖v‖, also where the squares of its numbers are beyond the range of their dtype."""
+    xp = backend.of((vector,))
+    square = xp.sum_of_squares(vector)
+    if 1e-30 < square < math.inf or not vector.size:
+        return math.sqrt(square)
+    largest = float(abs(vector).max())
+    if not 0 < largest < math.inf:
+        return largest
+    return largest * math.sqrt(xp.sum_of_squares(vector / largest))
+
+
 class Krylov:
     """A Krylov space that grows by one vector a step, and may be restarted with some of it.
 
@@ -71,12 +83,12 @@ class Krylov:
         self.count = 0
         self.rest = 0.0
         self.products = 0
-        norm = math.sqrt(self.xp.sum_of_squares(start))
-        if not 0 < norm < math.inf:
+        length = norm(start)
+        if not 0 < length < math.inf:
             raise ValueError(
-                f"lanczos: the start's norm is {norm}, and must be positive and finite"
+                f"lanczos: the start's norm is {length}, and must be positive and finite"
             )
-        self.vectors[0] = start / norm
+        self.vectors[0] = start / length
 
     def step(self) -> bool:
         """Multiply the newest vector, and append what is new in the product; say if there is any.
@@ -90,7 +102,7 @@ class Krylov:
         new, overlaps = self._orthogonal(product)
         column = backend.of((overlaps,)).to_host(overlaps)
         self.projected[: n + 1, n] = self.projected[n, : n + 1] = column
-        self.rest = math.sqrt(self.xp.sum_of_squares(new))
+        self.rest = norm(new)
         if not math.isfinite(self.rest):
             raise ArithmeticError(
                 "the product of the matrix with a vector holds NaN or infinity; look for them in "
@@ -106,7 +118,7 @@ class Krylov:
     def inject(self, vector: Array) -> None:
         """Go on with the part of a vector that is orthogonal to the basis, instead of the rest."""
         new, _ = self._orthogonal(vector)
-        self.vectors[self.count] = new / math.sqrt(self.xp.sum_of_squares(new))
+        self.vectors[self.count] = new / norm(new)
 
     def restart(self, values: Array, coefficients: Array) -> None:
         """Keep k vectors of the space, eigenvectors of the projected matrix, and the next vector.

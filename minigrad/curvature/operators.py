@@ -17,6 +17,8 @@ from minigrad.backend import Array, Device, DeviceError
 from minigrad.batch import Batch
 from minigrad.forward import COLUMNS
 from minigrad.mode import ShapeError, enable_grad
+from minigrad.ops.linalg import _matmul
+from minigrad.primitive import Primitive
 from minigrad.products import Curvature
 from minigrad.tensor import Tensor, tensor
 from minigrad.trees import tree_leaves, tree_map
@@ -29,7 +31,7 @@ class LinearOperator:
 
     `product` takes and returns arrays of the backend, of shape (size,), and of this dtype. The
     operator multiplies vectors (size,) and the columns of matrices (size, k): ``A @ v``,
-    ``A.matvec(v)``; arrays from the right also, ``v @ A``. The product with a Tensor is a Tensor,
+    ``A.matvec(v)``; and rows, ``v @ A``. The product with a Tensor is a Tensor,
     with an array an array; other dtypes are converted to the operator's, and nothing is recorded
     for differentiation.
 
@@ -103,6 +105,13 @@ class LinearOperator:
 
     def __rmatmul__(self, other: Any) -> Any:
         return self.matmat(other.T).T if getattr(other, "ndim", 1) == 2 else self.matvec(other)
+
+    def __primitive__(self, op: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        """Return ``tensor @ operator``, which asks the tensor first, and `mg.matmul` of both."""
+        if op is not _matmul:
+            raise TypeError(f"{op.__name__} of an operator is not known; it multiplies, with @")
+        a, b = inputs
+        return self.matmat(b) if a is self else self.matmat(a.T).T
 
     def __repr__(self) -> str:
         rows, columns = self.shape

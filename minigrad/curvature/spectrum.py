@@ -14,7 +14,7 @@ from typing import Any
 from minigrad import backend
 from minigrad.backend import Array
 from minigrad.curvature.diagonal import Estimate, generator, mean_and_error, random_signs
-from minigrad.curvature.lanczos import Krylov, lanczos, tridiagonal
+from minigrad.curvature.lanczos import Krylov, lanczos, norm, tridiagonal
 from minigrad.curvature.operators import LinearOperator, Matrix, as_operator
 from minigrad.tensor import Tensor
 
@@ -112,7 +112,7 @@ def top_eigenvalues(
     vectors = space.vectors[:k].T
     found = space.on_device(accepted)
     difference = operator.matmat(vectors) - vectors * found
-    residuals = [math.sqrt(space.xp.sum_of_squares(column)) for column in difference.T]
+    residuals = [norm(column) for column in difference.T]
     return Eigenpairs(Tensor.of(found), Tensor.of(vectors), residuals, space.products + k)
 
 
@@ -178,7 +178,8 @@ def spectral_density(
     Stochastic Lanczos quadrature: for random signs v, the eigenvalues tᵢ of Lanczos's T are the
     nodes, and the squared first components of its eigenvectors the weights, of a Gauss quadrature
     of the spectrum seen by v. The density is their mean, smoothed by a Gaussian of standard
-    deviation `width` (default a hundredth of the spectrum's range): Lin, Saad and Yang 2016,
+    deviation `width` (default a hundredth of the spectrum's range, or of |λ| where all are the same
+    up to rounding): Lin, Saad and Yang 2016,
     Approximating spectral densities of large matrices, SIAM Review 58; Ghorbani, Krishnan and Xiao
     2019, An investigation into neural net optimization via Hessian eigenvalue density.
 
@@ -197,7 +198,9 @@ def spectral_density(
         products += len(alpha)
     low, high = min(t[0] for t in nodes), max(t[-1] for t in nodes)
     if width is None:
-        width = float(high - low) / 100 or max(abs(float(high)), 1.0) / 100
+        size, spread = float(max(abs(low), abs(high))), float(high - low)
+        one = spread <= 1e4 * float(backend.cpu.finfo(operator.dtype).eps) * size  # up to rounding
+        width = (size or 1.0) / 100 if one else spread / 100
     if not width > 0:
         raise ValueError(f"spectral_density: width={width}; it must be positive")
     xp = backend.cpu

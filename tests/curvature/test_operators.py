@@ -161,12 +161,16 @@ def test_products_are_of_the_kind_given():
         for product in (h @ array, h.T @ array, h.H @ array, (array.T @ h).T):
             assert isinstance(product, np.ndarray)
             assert np.allclose(product, a @ array, atol=1e-14)
-        product = h @ mg.tensor(array)
-        assert isinstance(product, mg.Tensor)
-        assert np.allclose(product.numpy(), a @ array, atol=1e-14)
+        t = mg.tensor(array, requires_grad=True)
+        for product in (h @ t, (t.T @ h).T, mg.matmul(h, t), mg.matmul(t.T, h).T):
+            assert isinstance(product, mg.Tensor)
+            assert not product.requires_grad
+            assert np.allclose(product.numpy(), a @ array, atol=1e-14)
     assert np.array_equal(h.matvec(m[:, 0]), h.rmatvec(m[:, 0]))
     assert np.array_equal(h.matmat(m), h.rmatmat(m))
     assert np.allclose(h @ np.arange(27), a @ np.arange(27))
+    with pytest.raises(TypeError, match="add of an operator is not known; it multiplies, with @"):
+        mg.tensor(m[:, 0]) + h
 
 
 @pytest.mark.parametrize("kind", [HessianOperator, GaussNewtonOperator])

@@ -58,6 +58,18 @@ def test_top_eigenvalues_are_the_dense_ones(name, which, k, dtype):
     assert found.products <= 300
 
 
+@pytest.mark.parametrize("scale", [1e-28, 1e28])
+def test_eigenvalues_whose_squares_are_beyond_float32(scale):
+    spectrum = SPECTRA["even"] * scale
+    a = symmetric(spectrum, dtype="float32")
+    found = top_eigenvalues(a, 2)
+    assert np.allclose(found.values.numpy() / scale, [10, 10 - 13 / 199], atol=1e-3)
+    x = found.vectors.numpy()
+    exact = np.linalg.norm((a.astype("float64") @ x - x * found.values.numpy()) / scale, axis=0)
+    assert np.allclose(np.array(found.residuals) / scale, exact, atol=1e-5)
+    assert condition_number(a, 100).largest == pytest.approx(10 * scale, rel=1e-3)
+
+
 def test_top_eigenvalues_of_a_network_are_those_of_its_dense_hessian():
     weights, loss = parameters(), LOSSES["cross-entropy"]
     h = HessianOperator(loss(logits(*weights)), weights)
@@ -145,6 +157,17 @@ def test_a_grid_of_ones_own():
     assert density.products == 2
     height = 1 / math.sqrt(2 * math.pi) / 0.01
     assert density.density.numpy()[-1] == pytest.approx(height)
+
+
+@pytest.mark.parametrize("value", [3.0, -1e-20, 0.0])
+def test_the_density_of_one_eigenvalue(value):
+    """Its range is 0 up to rounding; still the curve is drawn, and its integral is 1."""
+    q = np.linalg.qr(np.random.default_rng(3).standard_normal((60, 60)))[0]
+    for matrix in (value * q @ q.T, value * np.eye(60)):
+        density = spectral_density(matrix, steps=20, probes=3)
+        grid, heights = density.grid.numpy(), density.density.numpy()
+        assert np.trapezoid(heights, grid) == pytest.approx(1, abs=1e-3)
+        assert grid[heights.argmax()] == pytest.approx(value, abs=density.width)
 
 
 # Condition ---------------------------------------------------------------------------------------
