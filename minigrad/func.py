@@ -48,6 +48,15 @@ def _scalar(value: Any, operation: str, advice: str) -> Tensor:
     return value
 
 
+def _outputs(value: Any, operation: str) -> list[Tensor]:
+    """Return the leaves of what a function returned, or raise GraphError if one is no Tensor."""
+    outputs = tree_leaves(value)
+    other = [type(y).__name__ for y in outputs if not isinstance(y, Tensor)]
+    if other:
+        raise GraphError(f"{operation} needs a function that returns Tensors, not {other[0]}")
+    return outputs
+
+
 def _reaches_out(outputs: list[Any], inputs: list[Tensor]) -> bool:
     """Say whether outputs depend on a tensor other than the inputs that requires a gradient.
 
@@ -155,13 +164,13 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     v has the structure and shapes of the value; the function may be called many times. Value and
     products are graphs themselves under the conditions of `value_and_grad`.
 
-    Raises ShapeError for a v that does not fit.
+    Raises GraphError if f returns anything but Tensors, ShapeError for a v that does not fit.
     """
     recording = mode.recording
     with enable_grad():
         variables = tree_map(_variable, list(primals))
         value = called(f, variables)
-    outputs, inputs = tree_leaves(value), tree_leaves(variables)
+    outputs, inputs = _outputs(value, "vjp"), tree_leaves(variables)
     outer = recording and _reaches_out(outputs, inputs)
 
     def pull(vector: Any) -> tuple[Any, ...]:
@@ -181,7 +190,7 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
     vector-Jacobian product. Both results are graphs themselves under the conditions of
     `value_and_grad`, and if a tangent requires a gradient.
 
-    Raises ShapeError for tangents that do not fit.
+    Raises GraphError if f returns anything but Tensors, ShapeError for tangents that do not fit.
     """
     if not isinstance(primals, (tuple, list)):
         primals, tangents = (primals,), (tangents,)
@@ -189,7 +198,7 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
     with enable_grad():
         variables = tree_map(_variable, list(primals))
         value = called(f, variables)
-    outputs, inputs = tree_leaves(value), tree_leaves(variables)
+    outputs, inputs = _outputs(value, "jvp"), tree_leaves(variables)
     vectors = _vectors(variables, list(tangents), "jvp")
     outer = recording and (_reaches_out(outputs, inputs) or any(v.requires_grad for v in vectors))
     seeds = [v if outer else v.data for v in vectors]
@@ -323,12 +332,7 @@ def jacobian(
                 arguments[n] = tree_map(_variable, args[n])
             value = called(f, arguments, keywords)
             inputs = tree_leaves([arguments[n] for n in positions])
-            outputs = tree_leaves(value)
-            for y in outputs:
-                if not isinstance(y, Tensor):
-                    raise GraphError(
-                        f"jacobian needs a function that returns Tensors, not {_described(y)}"
-                    )
+            outputs = _outputs(value, "jacobian")
             outer = recording and _reaches_out(outputs, inputs)
             sizes = [sum(x.size for x in some) for some in (inputs, outputs)]
             ahead = sweep == "forward" or (sweep == "auto" and sizes[0] < sizes[1])

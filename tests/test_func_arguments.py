@@ -111,6 +111,16 @@ INCORRECT = {
     "integer tensors": (lambda: mg.grad(mg.sum)(mg.tensor([1, 2])), TypeError, "int64.*astype"),
     "integers": (lambda: mg.grad(lambda x: x * 1.0)(3), TypeError, "3 is an integer.*give 3.0"),
     "jacobian of a number": (lambda: mg.jacobian(lambda x: 1.0)(t(X)), mg.GraphError, "not float"),
+    "jvp of a number": (
+        lambda: mg.jvp(lambda x: (x, 1.0), t(X), t(V)),
+        mg.GraphError,
+        "jvp needs a function that returns Tensors, not float",
+    ),
+    "vjp of nothing": (
+        lambda: mg.vjp(lambda x: None, t(X)),
+        mg.GraphError,
+        "vjp needs a function that returns Tensors, not NoneType",
+    ),
 }
 
 
