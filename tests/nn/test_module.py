@@ -381,3 +381,9 @@ def test_refresh_statistics_averages_over_batches():
     assert not model[1].training
     assert not model.training
     nn.refresh_statistics(nn.Linear(3, 4), iter(()))  # nothing to refresh
+    with np.errstate(all="ignore"):
+        model.train()(mg.full((2, 3), float("inf")))  # a trial that went too far
+    assert model[1].running_mean.isnan().all()
+    nn.refresh_statistics(model, batches)
+    np.testing.assert_allclose(model[1].running_mean.numpy(), mean, atol=1e-6)
+    assert model[1].running_var.isfinite().all()
