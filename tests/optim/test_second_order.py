@@ -35,6 +35,31 @@ def test_nan_at_the_start_leaves_the_parameters(name):
     assert "not finite at the start" in optimizer.report.reason
 
 
+@pytest.mark.parametrize("name", [n for n, m in optim.METHODS.items() if m.needs_closure])
+def test_what_is_raised_in_a_trial_leaves_the_parameters(name):
+    """Interrupted at any evaluation, they are where one of the steps ended."""
+    ends = {(-1.2, 1.0)}
+    for last in (*range(2, 12), 10**9):
+        p, calls = leaf([-1.2, 1.0]), []
+        optimizer = optim.METHODS[name]([p])
+
+        def closure(p=p, calls=calls, last=last):
+            calls.append(p.numpy().copy())
+            if len(calls) == last:
+                raise KeyboardInterrupt
+            r = mg.stack([1 - p[0], 10 * (p[1] - p[0] ** 2)])
+            loss = 0.5 * (r * r).sum()
+            return (loss, r) if optimizer.needs_outputs else loss  # noqa: B023
+
+        try:
+            for _ in range(6):
+                optimizer.step(closure)
+                ends.add(tuple(p.tolist()))
+        except KeyboardInterrupt:
+            assert tuple(p.tolist()) in ends
+    assert len(ends) > 3
+
+
 # Methods -----------------------------------------------------------------------------------------
 
 

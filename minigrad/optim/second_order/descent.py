@@ -162,7 +162,8 @@ class SecondOrder(Optimizer):
         `closure` takes no argument and returns the loss, a Tensor of one element with its graph
         (for Gauss–Newton methods the pair of loss and outputs), without calling ``backward()``. It
         is called more than once, and must return the same at the same parameters. Afterwards the
-        parameters' ``grad`` is the gradient at the start.
+        parameters' ``grad`` is the gradient at the start. What is raised on the way, be it an
+        interruption, leaves the parameters where the iteration began, not at a trial.
 
         Raises ClosureError for a closure that does not, TypeError for none.
         """
@@ -201,14 +202,18 @@ class SecondOrder(Optimizer):
         """Go one iteration from the present point of an objective, and report."""
         before = vars(at.counts).copy()
         f, g = at.here()
-        norm = at.norm(g)
+        x, norm = at.x, at.norm(g)
         if not math.isfinite(f) or not math.isfinite(norm):
-            step = Step(0.0, at.x, f, g, "the loss or its gradient is not finite at the start")
+            step = Step(0.0, x, f, g, "the loss or its gradient is not finite at the start")
         elif norm == 0:
-            step = Step(0.0, at.x, f, g, "the gradient is 0")
+            step = Step(0.0, x, f, g, "the gradient is 0")
         else:
-            with backend.cpu.errstate(all="ignore"):  # products may overflow: it is seen to
-                step = self.iterate(at, f, g)
+            try:
+                with backend.cpu.errstate(all="ignore"):  # products may overflow: it is seen to
+                    step = self.iterate(at, f, g)
+            except BaseException:  # an interruption, say, or an error of the closure's, at a trial
+                at.move(x)
+                raise
         at.move(step.x)
         self.steps += 1
         spent = {name: count - before[name] for name, count in vars(at.counts).items()}
