@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-import minigrad as mg
+from minigrad.machine import allocator
 from minigrad.machine.allocator import starting_thresholds
+from minigrad.machine.openblas import openblas
 
 ROOT = Path(__file__).parents[1]
 GLIBC = platform.libc_ver()[0] == "glibc"
@@ -35,14 +36,15 @@ def faults(size):
 
 sizes = [2 << 20, 40 << 20]  # below and above the most that glibc's threshold may be
 untuned = [faults(size) for size in sizes]
-records = [mg.tune(), mg.tune()]
+records = [mg.tune().allocator for _ in range(2)]
 print(json.dumps([untuned, [faults(size) for size in sizes], [str(r) for r in records]]))
 """
 
 
 def child(code, **environment):
     """Run code in a process of its own; return what it printed."""
-    unset = {key: value for key, value in os.environ.items() if not key.startswith("MALLOC_")}
+    set_here = ("MALLOC_", "OPENBLAS_", "OMP_")
+    unset = {key: value for key, value in os.environ.items() if not key.startswith(set_here)}
     result = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         env=unset | {"PYTHONPATH": str(ROOT)} | environment,
@@ -68,8 +70,9 @@ def test_after_tune_a_large_temporary_costs_no_page_fault():
 
 
 def test_importing_the_library_does_not_tune():
-    code = "import minigrad, minigrad.machine.allocator as a; print(a._tuned)"
-    assert child(code) == "False\n"
+    code = "import minigrad; from minigrad.machine import allocator, spinning;"
+    code += "print(allocator._kept, spinning._shortened)"
+    assert child(code) == "False False\n"
 
 
 @only_glibc
@@ -85,7 +88,7 @@ def test_another_allocator_is_left_alone(tmp_path):
         subprocess.run(build, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("no C compiler")
-    code = "import minigrad as mg; t = mg.tune(); print(t.applied, t.mapped_from, t)"
+    code = "import minigrad as mg; t = mg.tune().allocator; print(t.applied, t.mapped_from, t)"
     out = child(code, LD_PRELOAD=str(library))
     assert out.startswith("False None glibc")
     assert "another allocator took malloc's place" in out
@@ -99,11 +102,11 @@ def test_where_there_is_no_glibc_nothing_is_done(monkeypatch):
 
     for answer in (unknown, lambda name: None):
         monkeypatch.setattr(os, "confstr", answer, raising=False)
-        result = mg.tune()
+        result = allocator.keep()
         assert (result.applied, result.mapped_from, result.trimmed_from) == (False, None, None)
         assert str(result) == "not glibc: nothing to tune"
     monkeypatch.delattr(os, "confstr")
-    assert not mg.tune().applied
+    assert not allocator.keep().applied
 
 
 @pytest.mark.parametrize(
@@ -119,3 +122,61 @@ def test_where_there_is_no_glibc_nothing_is_done(monkeypatch):
 )
 def test_the_thresholds_that_a_process_starts_with(environment, expected):
     assert starting_thresholds(environment) == expected
+
+
+# OpenBLAS itself is asked what it does, and the kernel how many threads there are.
+SPINNING = """
+import ctypes, os, threading
+import numpy as np
+import minigrad as mg
+from minigrad.machine.openblas import openblas
+library = openblas()
+loaded = ctypes.CDLL(library.path)
+a = np.random.default_rng(0).random((300, 300))
+before = a @ a
+def threads():
+    return len(os.listdir("/proc/self/task"))
+"""
+only_own_threads = pytest.mark.skipif(
+    sys.platform != "linux" or not getattr(openblas(), "own_threads", False),
+    reason="needs Linux and an OpenBLAS with threads of its own",
+)
+
+
+@only_own_threads
+def test_after_tune_the_threads_of_openblas_spin_for_less_and_multiply_as_before():
+    code = f"""{SPINNING}
+said = [loaded.openblas_thread_timeout(), threads()]
+for _ in range(2):
+    print(mg.tune().spinning)
+    said += [loaded.openblas_thread_timeout(), threads()]
+after = a @ a
+print(said, (after == before).all(), threads(), "OPENBLAS_THREAD_TIMEOUT" in os.environ)
+import warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
+child = os.fork()
+if not child:
+    os._exit(int(not (a @ a == before).all()))
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), (a @ a == before).all())
+"""
+    told, again, figures, forked = child(code, OPENBLAS_NUM_THREADS="2").splitlines()
+    assert (told, again) == ("", "")
+    assert figures == "[0, 2, 22, 1, 22, 1] True 2 False"
+    assert forked == "0 True"
+
+
+@only_own_threads
+@pytest.mark.parametrize(
+    ("variables", "thread", "reason"),
+    [
+        ({"OPENBLAS_THREAD_TIMEOUT": "20"}, "", "OPENBLAS_THREAD_TIMEOUT is set"),
+        ({"OPENBLAS_NUM_THREADS": "1"}, "", "OpenBLAS has one thread"),
+        ({}, "threading.Thread(target=threading.Event().wait, daemon=True).start()",
+         "other threads run"),
+    ],
+)  # fmt: skip
+def test_where_the_threads_of_openblas_are_left_alone(variables, thread, reason):
+    code = f"{SPINNING}\n{thread}\nprint(mg.tune())\nprint(loaded.openblas_thread_timeout())"
+    out = child(code, **{"OPENBLAS_NUM_THREADS": "2"} | variables).splitlines()
+    given = variables.get("OPENBLAS_THREAD_TIMEOUT", "0")
+    assert out[-2:] == [f"OpenBLAS: threads spin as before ({reason})", given]

@@ -19,8 +19,9 @@ from minigrad import __version__, backend
 from minigrad.cli import gains
 from minigrad.cli.values import one_line
 from minigrad.fuse import threads
-from minigrad.machine import allocator, kernels
+from minigrad.machine import allocator, kernels, spinning
 from minigrad.machine.memory import memory
+from minigrad.machine.openblas import openblas
 
 # Optional packages, what each is for, and the extra that brings it.
 PACKAGES = (
@@ -37,6 +38,8 @@ PACKAGES = (
 )
 
 Rows = dict[str, Any]
+
+_TUNE = "minigrad.tune() at the start of a script; minigrad's commands do it themselves"
 
 
 def doctor(given: dict[str, Any]) -> None:
@@ -93,7 +96,7 @@ def _cores() -> int:
 def _blas() -> Rows:
     """The library that multiplies matrices, its kernels, and whether others are faster."""
     build = backend.cpu.show_config(mode="dicts").get("Build Dependencies", {}).get("blas", {})
-    library = kernels.openblas()
+    library = openblas()
     rows = {
         "name": build.get("name", "unknown"),
         "version": build.get("version", "unknown"),
@@ -119,20 +122,25 @@ def _allocator() -> Rows:
         "name": name,
         "mapped from": allocator.size(mapped),
         "given back from": allocator.size(trimmed),
-        "remedy": "minigrad.tune() at the start of a script; minigrad's commands do it themselves",
+        "remedy": _TUNE,
         "gain": gains.of_allocator(),
     }
 
 
 def _threads() -> Rows:
-    """How many threads compute, and which variables say so."""
-    library = kernels.openblas()
-    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
-    return {
+    """How many threads compute, which variables say so, and what ends their waiting."""
+    library = openblas()
+    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", spinning.VARIABLE)
+    rows: Rows = {
         "blas": library.threads if library else None,
         "updates": threads.count(),
         **{name: os.environ[name] for name in names if name in os.environ},
     }
+    reason = spinning.obstacle()
+    rows["remedy"] = f"none ({reason})" if reason else _TUNE
+    if not reason and threads.count() > 1:
+        rows["gain"] = gains.of_threads()
+    return rows
 
 
 def _gpu() -> Rows:

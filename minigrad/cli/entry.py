@@ -1,7 +1,8 @@
 """What the program `minigrad` does: it fits its process to the machine, then runs a command.
 
 A program may do to its own process what a library must not do to its user's: choose the BLAS's
-kernels, and let the C library keep the memory of large arrays. `main` in ``__init__.py``, which
+kernels, let the C library keep the memory of large arrays, and let the BLAS's threads leave their
+cores soon. `main` in ``__init__.py``, which
 other code may call, does neither. What loads this: `minigrad/__main__.py`.
 """
 
@@ -12,7 +13,8 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from minigrad.cli import main
-from minigrad.machine import allocator, kernels
+from minigrad.machine import allocator, kernels, spinning
+from minigrad.machine.openblas import openblas
 
 SWITCH = "MINIGRAD_NO_TUNE"
 _AS_THEY_ARE = ("doctor", "watch", "report")
@@ -23,7 +25,8 @@ def run() -> int:
     if wanted(sys.argv[1:], os.environ):
         _choose_kernels()
         if not allocator.chosen(os.environ):
-            allocator.tune()
+            allocator.keep()
+        spinning.shorten()
     try:
         status = main()
         sys.stdout.flush()
@@ -56,7 +59,7 @@ def _choose_kernels() -> None:
     """
     if os.name != "posix" or kernels.VARIABLE in os.environ or not sys.executable:
         return
-    choice = kernels.remedy(kernels.processor_flags(), kernels.openblas())
+    choice = kernels.remedy(kernels.processor_flags(), openblas())
     if choice:
         environment = {**os.environ, kernels.VARIABLE: choice}
         try:

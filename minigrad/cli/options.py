@@ -336,6 +336,7 @@ def _run(train: argparse.ArgumentParser) -> None:
         "--no-tune",
         action="store_true",
         help="leave the process as it is; by default it runs the BLAS's kernels for AVX-512 where "
-        "they are passed over (so the last digits may differ), and keeps the memory of large "
-        "arrays; MINIGRAD_NO_TUNE=1 in the environment does the same",
+        "they are passed over (so the last digits may differ), keeps the memory of large arrays, "
+        "and lets the BLAS's threads sleep between updates; MINIGRAD_NO_TUNE=1 in the environment "
+        "does the same",
     )

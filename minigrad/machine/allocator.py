@@ -21,8 +21,8 @@ _VARIABLES = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_M
 
 
 @dataclass(frozen=True, slots=True)
-class Tuning:
-    """What `tune` did. Thresholds are in bytes; ``math.inf`` stands for "never".
+class Kept:
+    """What `keep` did. Thresholds are in bytes; ``math.inf`` stands for "never".
 
     Attributes:
         allocator: the C library's name and version, such as ``"glibc 2.36"``.
@@ -53,7 +53,7 @@ class Tuning:
         return f"{self.allocator}: blocks mapped from {mapped}, memory given back from {trimmed}"
 
 
-def tune() -> Tuning:
+def keep() -> Kept:
     """Let the C library keep the memory of large arrays for the next ones; return what was done.
 
     It sets two parameters of glibc's malloc for the whole process, until it ends: no block is
@@ -69,21 +69,21 @@ def tune() -> Tuning:
 
     Source: mallopt(3), https://man7.org/linux/man-pages/man3/mallopt.3.html.
     """
-    global _tuned
+    global _kept
     allocator, reason = identify()
     if reason:
-        return Tuning(allocator, False, None, None, reason)
-    before = (math.inf, math.inf) if _tuned else starting_thresholds(os.environ)
+        return Kept(allocator, False, None, None, reason)
+    before = (math.inf, math.inf) if _kept else starting_thresholds(os.environ)
     import ctypes
 
     mallopt = ctypes.CDLL(None).mallopt
-    _tuned = bool(mallopt(_M_MMAP_MAX, 0)) and bool(mallopt(_M_TRIM_THRESHOLD, -1))
-    if _tuned:
-        return Tuning(allocator, True, (before[0], math.inf), (before[1], math.inf))
-    return Tuning(allocator, False, None, None, "mallopt refused the values")
+    _kept = bool(mallopt(_M_MMAP_MAX, 0)) and bool(mallopt(_M_TRIM_THRESHOLD, -1))
+    if _kept:
+        return Kept(allocator, True, (before[0], math.inf), (before[1], math.inf))
+    return Kept(allocator, False, None, None, "mallopt refused the values")
 
 
-_tuned = False
+_kept = False
 
 
 def identify() -> tuple[str, str]:

@@ -3,56 +3,16 @@
 NumPy's wheels carry OpenBLAS with kernels for Haswell (AVX2) and SkylakeX (AVX-512). On a processor
 with AVX-512 that it does not know by name, OpenBLAS takes Haswell's. The variable
 ``OPENBLAS_CORETYPE`` chooses others. It is read when the library is loaded, before any code here.
-
-Nothing here imports NumPy; it looks at what the process has loaded.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+
+from minigrad.machine.openblas import OpenBLAS, openblas
 
 VARIABLE = "OPENBLAS_CORETYPE"
 _AVX512 = {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}
-
-
-@dataclass(frozen=True, slots=True)
-class OpenBLAS:
-    """The OpenBLAS that the process has loaded.
-
-    Attributes:
-        path: the library's file.
-        kernels: the processor whose kernels run, such as ``"Haswell"``.
-        build: what it says of how it was built, version first.
-        threads: how many threads a product of matrices may use.
-    """
-
-    path: str
-    kernels: str
-    build: str
-    threads: int
-
-
-def openblas() -> OpenBLAS | None:
-    """Return the OpenBLAS that NumPy loaded; None if there is none, or it cannot be asked."""
-    for path in _libraries():
-        try:
-            import ctypes  # here, as a Python may have been built without it
-
-            library = ctypes.CDLL(path)
-        except (ImportError, OSError):
-            continue
-        kernels, build = _function(library, "corename"), _function(library, "config")
-        threads = _function(library, "num_threads")
-        if kernels is None or build is None or threads is None:
-            continue
-        kernels.restype = build.restype = ctypes.c_char_p
-        name, text = kernels() or b"", build() or b""
-        return OpenBLAS(path, name.decode(), " ".join(text.decode().split()), int(threads()))
-    return None
 
 
 def kernels() -> str:
@@ -93,26 +53,3 @@ def _cpuinfo(field: str) -> str:
     except OSError:
         pass
     return ""
-
-
-def _libraries() -> list[str]:
-    """Return the files that may be NumPy's OpenBLAS, those of its own wheel first."""
-    try:
-        text = Path("/proc/self/maps").read_text("utf-8", errors="replace")
-        paths = {line.split(maxsplit=5)[-1] for line in text.splitlines() if "openblas" in line}
-    except OSError:  # no Linux
-        file = getattr(sys.modules.get("numpy"), "__file__", None)
-        package = Path(file).parent if file else Path("nowhere")
-        places = (package.with_name("numpy.libs"), package / ".dylibs")
-        paths = {str(path) for place in places for path in place.glob("*openblas*")}
-    return sorted(paths, key=lambda path: ("numpy" not in path, path))
-
-
-def _function(library: Any, what: str) -> Any:
-    """Return the function ``openblas_get_<what>`` under whichever name the build gave it."""
-    for prefix in ("scipy_", ""):
-        for suffix in ("64_", "", "_64"):
-            found = getattr(library, f"{prefix}openblas_get_{what}{suffix}", None)
-            if found is not None:
-                return found
-    return None

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minigrad.machine import kernels
+from minigrad.machine.openblas import openblas
 from minigrad.training.metrics import device_of
 from minigrad.training.store import write_atomically
 
@@ -211,6 +212,6 @@ def environment(device: str) -> dict[str, Any]:
         "processors": os.cpu_count(),
         "device": device,
         "kernels": kernels.kernels(),
-        "threads": getattr(kernels.openblas(), "threads", None),
+        "threads": getattr(openblas(), "threads", None),
         "OPENBLAS_CORETYPE": os.environ.get("OPENBLAS_CORETYPE"),
     }

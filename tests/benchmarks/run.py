@@ -143,8 +143,9 @@ PLAIN = {"MINIGRAD_FAST": "0"}  # without the compiled loop, also where Numba is
 
 
 def tuned() -> dict[str, str]:
-    """Return the environment with both remedies: the allocator's thresholds, the BLAS's kernels."""
+    """Return the environment with the remedies: of allocator, kernels and threads."""
     thresholds = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 31)}
+    thresholds["OPENBLAS_THREAD_TIMEOUT"] = "22"
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists() and " avx512f " in cpuinfo.read_text():
         thresholds["OPENBLAS_CORETYPE"] = "SkylakeX"

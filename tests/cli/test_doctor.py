@@ -14,12 +14,13 @@ import pytest
 
 from minigrad.cli import doctor, gains
 from minigrad.machine import kernels
+from minigrad.machine.openblas import openblas
 
 ROOT = Path(__file__).parents[2]
 SECTIONS = ["system", "blas", "allocator", "threads", "gpu", "packages"]
 TWO_KINDS = bool(
     {"avx512f", "avx512vl"} <= kernels.processor_flags()
-    and "DYNAMIC_ARCH" in getattr(kernels.openblas(), "build", "")
+    and "DYNAMIC_ARCH" in getattr(openblas(), "build", "")
 )
 two_kinds = pytest.mark.skipif(
     not TWO_KINDS, reason="needs a processor with AVX-512, and an OpenBLAS of several kinds"

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from minigrad.cli import entry
-from minigrad.machine.kernels import OpenBLAS, remedy
+from minigrad.machine.kernels import remedy
+from minigrad.machine.openblas import OpenBLAS
 from tests.cli.test_doctor import ROOT, two_kinds
-from tests.test_machine import only_glibc
+from tests.test_machine import only_glibc, only_own_threads
 
 AVX512 = {"avx2", "avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}
 TRAIN = ["train", "--dataset", "blobs", "--hidden", "8", "--epochs", "1", "--quiet", "--run"]
@@ -71,10 +72,10 @@ with open("starts", "a") as file:
 import numpy
 if os.environ.get("OPENBLAS_CORETYPE") == "Haswell":
     del os.environ["OPENBLAS_CORETYPE"]
-from minigrad.machine import allocator
+from minigrad.machine import allocator, spinning
 from minigrad.cli.entry import run
 status = run()
-print(allocator._tuned)
+print(allocator._kept, spinning._shortened)
 sys.exit(status)
 """
 
@@ -117,7 +118,7 @@ def test_it_begins_anew_once_in_the_same_process(tmp_path):
 )
 def test_the_switch_leaves_the_process_as_it_is(words, variables, tmp_path):
     done = passed_over(tmp_path, *TRAIN, "a", *words, **variables)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "False\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "False False\n", "")
     assert len((tmp_path / "starts").read_text().split()) == 1
     assert kernels_of(tmp_path / "a") == "Haswell"
 
@@ -155,9 +156,18 @@ def test_what_the_user_chose_stays_and_a_resumed_run_says_if_it_is_another(tmp_p
 @only_glibc
 def test_the_commands_keep_the_memory_of_large_arrays_unless_the_user_set_the_thresholds(tmp_path):
     kept = passed_over(tmp_path, *TRAIN, "a")
-    assert (kept.stdout, kept.stderr) == ("True\n", "")
+    assert (kept.stdout.split()[0], kept.stderr) == ("True", "")
     set_by_user = passed_over(tmp_path, *TRAIN, "b", MALLOC_TRIM_THRESHOLD_="1000000")
-    assert (set_by_user.stdout, set_by_user.stderr) == ("False\n", "")
+    assert (set_by_user.stdout.split()[0], set_by_user.stderr) == ("False", "")
+
+
+@only_own_threads
+def test_the_commands_let_openblas_threads_leave_their_cores_unless_the_user_said_when(tmp_path):
+    done = passed_over(tmp_path, *TRAIN, "a", OPENBLAS_NUM_THREADS="2")
+    assert (done.stdout.split()[1], done.stderr) == ("True", "")
+    given = {"OPENBLAS_NUM_THREADS": "2", "OPENBLAS_THREAD_TIMEOUT": "24"}
+    done = passed_over(tmp_path, *TRAIN, "b", **given)
+    assert (done.stdout.split()[1], done.stderr) == ("False", "")
 
 
 # A module takes its time, as from a slow disk, and something takes all that is raised.
