@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from minigrad.machine import allocator
@@ -141,9 +142,14 @@ only_own_threads = pytest.mark.skipif(
     sys.platform != "linux" or not getattr(openblas(), "own_threads", False),
     reason="needs Linux and an OpenBLAS with threads of its own",
 )
+only_told = pytest.mark.skipif(
+    np.lib.NumpyVersion(np.__version__) >= "2.5.0",
+    reason="the OpenBLAS of NumPy 2.5 cannot be told once it is loaded",
+)
 
 
 @only_own_threads
+@only_told
 def test_after_tune_the_threads_of_openblas_spin_for_less_and_multiply_as_before():
     code = f"""{SPINNING}
 said = [loaded.openblas_thread_timeout(), threads()]
@@ -176,7 +182,20 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), (a @ a == before).all(
     ],
 )  # fmt: skip
 def test_where_the_threads_of_openblas_are_left_alone(variables, thread, reason):
-    code = f"{SPINNING}\n{thread}\nprint(mg.tune())\nprint(loaded.openblas_thread_timeout())"
+    code = f"{SPINNING}\n{thread}\nthere = threads()\nprint(mg.tune())\nprint(threads() - there)"
     out = child(code, **{"OPENBLAS_NUM_THREADS": "2"} | variables).splitlines()
-    given = variables.get("OPENBLAS_THREAD_TIMEOUT", "0")
-    assert out[-2:] == [f"OpenBLAS: threads spin as before ({reason})", given]
+    assert out[-2:] == [f"OpenBLAS: threads spin as before ({reason})", "0"]
+
+
+@only_own_threads
+def test_an_openblas_that_hides_its_functions_is_left_alone():
+    """Another library, which has them no more than the OpenBLAS of NumPy 2.5."""
+    code = """
+import os
+from minigrad.machine import spinning
+from minigrad.machine.openblas import OpenBLAS
+spinning.openblas = lambda: OpenBLAS("libc.so.6", "Haswell", "", 2)
+print(spinning.shorten(), "OPENBLAS_THREAD_TIMEOUT" in os.environ)
+"""
+    reason = "this OpenBLAS reads OPENBLAS_THREAD_TIMEOUT when it is loaded, and never again"
+    assert child(code) == f"{reason} False\n"

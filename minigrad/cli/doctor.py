@@ -136,8 +136,9 @@ def _threads() -> Rows:
         "updates": threads.count(),
         **{name: os.environ[name] for name in names if name in os.environ},
     }
-    reason = spinning.obstacle()
-    rows["remedy"] = f"none ({reason})" if reason else _TUNE
+    reason = spinning.obstacle(library)
+    variable = f"{spinning.VARIABLE}={spinning.SHORT} in the environment, before Python starts"
+    rows["remedy"] = f"none ({reason})" if reason else f"{variable}; with NumPy < 2.5 as above"
     if not reason and threads.count() > 1:
         rows["gain"] = gains.of_threads()
     return rows

@@ -61,7 +61,8 @@ def _choose_kernels() -> None:
         return
     choice = kernels.remedy(kernels.processor_flags(), openblas())
     if choice:
-        environment = {**os.environ, kernels.VARIABLE: choice}
+        environment = {spinning.VARIABLE: str(spinning.SHORT), **os.environ}
+        environment[kernels.VARIABLE] = choice
         try:
             os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
         except OSError:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from minigrad.machine import kernels
+from minigrad.machine import kernels, spinning
 
 LIMIT = 3.0  # seconds that one process may take; six may run
 
@@ -52,16 +52,13 @@ print(median(step, 40))
 _UPDATE = """
 import minigrad as mg
 from minigrad import nn, optim
-from minigrad.machine import spinning
-if {tuned}:
-    spinning.shorten()
 matrix, vector = mg.full((768, 768), 0.5), nn.Parameter(mg.zeros(1 << 22))
 vector.grad = mg.ones(1 << 22)
 adam = optim.Adam([vector])
 def step():
     matrix @ matrix
     adam.step()
-print(median(step, 20))
+print(median(step, 12))
 """
 
 
@@ -87,8 +84,8 @@ def of_threads() -> str:
     """Say what it gains in an update after a product that the BLAS's threads leave their cores."""
     return _gain(
         "a product of matrices, and Adam of 4,194,304 parameters",
-        lambda: _seconds(_UPDATE.format(tuned=False), {}),
-        lambda: _seconds(_UPDATE.format(tuned=True), {}),
+        lambda: _seconds(_UPDATE, {}),
+        lambda: _seconds(_UPDATE, {spinning.VARIABLE: str(spinning.SHORT)}),
     )
 
 

@@ -15,7 +15,7 @@ from contextvars import copy_context
 from typing import TypeVar
 
 # Elements from which on threads share a vector: with fewer they wait for OpenBLAS' threads, which
-# spin for some 20 ms after a product of matrices.
+# spin for some 100 ms after a product of matrices.
 SHARED = 1 << 22
 SMALLEST = 1 << 17  # elements of a part; below, to hand it over costs more than to wait
 

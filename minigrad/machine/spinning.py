@@ -1,13 +1,14 @@
 """Spinning: how long the threads of OpenBLAS keep their cores after a product of matrices.
 
-They wait for the next product in a loop, by default for 2²⁶ ticks of the processor's clock, some
-30 ms. Who computes with threads of his own meanwhile, such as an update of millions of parameters,
+They wait for the next product in a loop, by default for 2²⁸ ticks of the processor's clock, some
+100 ms. Who computes with threads of his own meanwhile, such as an update of millions of parameters,
 shares his cores with threads that do nothing. After 2²² ticks, some 2 ms, they are out of the way,
 and between the products of one network they still wait.
 
 The variable ``OPENBLAS_THREAD_TIMEOUT`` says how long. OpenBLAS reads it when it is loaded, and its
 threads are told when they start. So to change it, the library is let read its environment again,
 and its threads are ended, as each fork of the process ends them; the next product starts new ones.
+From NumPy 2.5 on the functions for that are hidden, and only the variable is left.
 """
 
 from __future__ import annotations
@@ -15,9 +16,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from typing import Any
 
-from minigrad.machine.openblas import openblas
+from minigrad.machine.openblas import OpenBLAS, openblas
 
 VARIABLE = "OPENBLAS_THREAD_TIMEOUT"
 SHORT = 22  # the ticks' logarithm to base 2; with 18 a product of the next layer wakes them anew
@@ -34,9 +34,17 @@ def shorten() -> str:
     global _shortened
     if _shortened:
         return ""
-    library, reason = _find()
-    if reason:
+    blas = openblas()
+    reason = obstacle(blas)
+    if blas is None or reason:
         return reason
+    if threading.active_count() > 1:
+        return "other threads run"
+    import ctypes
+
+    library = ctypes.CDLL(blas.path)
+    if not (hasattr(library, "openblas_read_env") and hasattr(library, "blas_thread_shutdown_")):
+        return f"this OpenBLAS reads {VARIABLE} when it is loaded, and never again"
     os.environ[VARIABLE] = str(SHORT)
     try:
         library.openblas_read_env()
@@ -47,25 +55,10 @@ def shorten() -> str:
     return ""
 
 
-def obstacle() -> str:
-    """Return why OpenBLAS' threads cannot be told to spin for less, or nothing."""
-    return _find()[1]
-
-
-def _find() -> tuple[Any, str]:
-    """Return the library that can be told, or why there is none."""
+def obstacle(blas: OpenBLAS | None) -> str:
+    """Return why the variable would change nothing here, or must not; the empty string if not."""
     if VARIABLE in os.environ:
-        return None, f"{VARIABLE} is set"
-    blas = openblas() if sys.platform == "linux" else None
-    if blas is None or not blas.own_threads:
-        return None, "no OpenBLAS with threads of its own"
-    if blas.threads < 2:
-        return None, "OpenBLAS has one thread"
-    if threading.active_count() > 1:
-        return None, "other threads run"
-    import ctypes
-
-    library = ctypes.CDLL(blas.path)
-    if hasattr(library, "openblas_read_env") and hasattr(library, "blas_thread_shutdown_"):
-        return library, ""
-    return None, "this OpenBLAS cannot be told"
+        return f"{VARIABLE} is set"
+    if blas is None or not blas.own_threads or sys.platform != "linux":
+        return "no OpenBLAS with threads of its own"
+    return "OpenBLAS has one thread" if blas.threads < 2 else ""

@@ -13,7 +13,7 @@ from minigrad.cli import entry
 from minigrad.machine.kernels import remedy
 from minigrad.machine.openblas import OpenBLAS
 from tests.cli.test_doctor import ROOT, two_kinds
-from tests.test_machine import only_glibc, only_own_threads
+from tests.test_machine import only_glibc, only_own_threads, only_told
 
 AVX512 = {"avx2", "avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}
 TRAIN = ["train", "--dataset", "blobs", "--hidden", "8", "--epochs", "1", "--quiet", "--run"]
@@ -162,10 +162,11 @@ def test_the_commands_keep_the_memory_of_large_arrays_unless_the_user_set_the_th
 
 
 @only_own_threads
+@only_told
 def test_the_commands_let_openblas_threads_leave_their_cores_unless_the_user_said_when(tmp_path):
-    done = passed_over(tmp_path, *TRAIN, "a", OPENBLAS_NUM_THREADS="2")
+    done = passed_over(tmp_path, *TRAIN, "a", OPENBLAS_CORETYPE="", OPENBLAS_NUM_THREADS="2")
     assert (done.stdout.split()[1], done.stderr) == ("True", "")
-    given = {"OPENBLAS_NUM_THREADS": "2", "OPENBLAS_THREAD_TIMEOUT": "24"}
+    given = {"OPENBLAS_NUM_THREADS": "2", "OPENBLAS_THREAD_TIMEOUT": "24", "OPENBLAS_CORETYPE": ""}
     done = passed_over(tmp_path, *TRAIN, "b", **given)
     assert (done.stdout.split()[1], done.stderr) == ("False", "")
 
