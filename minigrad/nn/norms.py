@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -74,38 +73,23 @@ class BatchNorm(Module):
                 f"BatchNorm({width}) got an input of shape {x.shape}; it must be (N, {width}), "
                 f"(N, {width}, L) or (N, {width}, H, W)"
             )
-        if not self.training and self.running_mean is not None:
-            return functional.batch_norm(
-                x, self.running_mean, self.running_var, self.weight, self.bias, self.eps
-            )[0]
-        count = math.prod(x.shape) // self.num_features
-        if count < 2:
-            raise ValueError(
-                f"BatchNorm in training needs more than one value a channel, and the input is "
-                f"{x.shape}; use a larger batch (or drop the last one), or .eval()"
-            )
-        out, mean, variance = functional.batch_norm(
-            x, weight=self.weight, bias=self.bias, eps=self.eps
-        )
-        if self.training and self.running_mean is not None:
-            self._track(mean, variance * (count / (count - 1)))
-        return out
-
-    def _track(self, mean: Any, variance: Any) -> None:
-        """Move the running estimates; they get new memory, so that older graphs stay right."""
-        batches, running_mean, running_var = (
-            self.num_batches_tracked,
+        batches = self.num_batches_tracked
+        share: Any = self.momentum
+        if share is None and batches is not None:
+            share = 1 / (batches.data + 1)  # an array: to read it, the host would wait
+        out = functional.batch_norm(
+            x,
             self.running_mean,
             self.running_var,
+            self.weight,
+            self.bias,
+            self.training or self.running_mean is None,
+            share,
+            self.eps,
         )
-        assert batches is not None
-        assert running_mean is not None
-        assert running_var is not None
-        batches.data += 1  # no graph reads it, and in place it stays an array
-        share = 1 / batches.data if self.momentum is None else self.momentum
-        for running, batch in ((running_mean, mean), (running_var, variance)):
-            moved = running.data * (1 - share) + batch * share
-            running.data = moved.astype(running.dtype, copy=False)
+        if self.training and batches is not None:
+            batches.data += 1  # no graph reads it, and in place it stays an array
+        return out
 
     def extra_repr(self) -> str:
         """Return the number of features, and what is not the default."""
@@ -151,13 +135,7 @@ class LayerNorm(Module):
 
     def forward(self, x: Any) -> Any:
         """Return x normalized."""
-        axes = len(self.normalized_shape)
-        if x.shape[-axes:] != self.normalized_shape:
-            raise ShapeError(
-                f"LayerNorm got an input of shape {x.shape}, which does not end in its "
-                f"normalized_shape {self.normalized_shape}"
-            )
-        return functional.layer_norm(x, axes, self.weight, self.bias, self.eps)
+        return functional.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
         """Return the normalized shape, and what is not the default."""

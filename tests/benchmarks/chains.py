@@ -40,9 +40,9 @@ def minigrad_chain(name: str, rows: int, columns: int) -> Callable[[], object]:
     classes = mg.arange(rows) % columns
     f = function(name, mg, functional, {"axis": 1})
     if name == "batch_norm":
-        f = lambda x: functional.batch_norm(x, weight=w, bias=b)[0]  # noqa: E731
+        f = lambda x: functional.batch_norm(x, None, None, w, b, True)  # noqa: E731
     elif name == "layer_norm":
-        f = lambda x: functional.layer_norm(x, 1, w, b)  # noqa: E731
+        f = lambda x: functional.layer_norm(x, (columns,), w, b)  # noqa: E731
     return step(name, f, mg.autograd.grad, x, w, b, g, t, classes)
 
 

@@ -239,8 +239,10 @@ def test_traces_of_many_lengths_do_not_fill_the_memory():
 FUNCTIONS = {
     "softmax": lambda x: mg.softmax(x, -1),
     "log_softmax": lambda x: mg.log_softmax(x, -1),
-    "layer_norm": lambda x: functional.layer_norm(x, 1, mg.arange(N) * 0.1, mg.ones(N)),
-    "batch_norm": lambda x: functional.batch_norm(x, None, None, mg.arange(N) * 0.1, mg.ones(N))[0],
+    "layer_norm": lambda x: functional.layer_norm(x, N, mg.arange(N) * 0.1, mg.ones(N)),
+    "batch_norm": lambda x: functional.batch_norm(
+        x, None, None, mg.arange(N) * 0.1, mg.ones(N), True
+    ),
 }
 
 

@@ -27,11 +27,11 @@ TABLE: list[tuple[str, Callable[[Any], Any], Any]] = [
     ("cross_entropy smooth", lambda x: F.cross_entropy(x, CLASSES, label_smoothing=0.1), (5, 4)),
     ("target", lambda t: F.cross_entropy(SOFT.copy(), t, label_smoothing=0.1), (5, 4)),
     ("bce", lambda x: F.binary_cross_entropy_with_logits(x, SOFT), (5, 4)),
-    ("batch_norm", lambda x: F.batch_norm(x, weight=GAIN, bias=SHIFT)[0], (5, 4)),
-    ("batch_norm images", lambda x: F.batch_norm(x)[0], (2, 3, 2, 2)),
-    ("layer_norm", lambda x: F.layer_norm(x, 1, GAIN, SHIFT), (5, 4)),
-    ("layer_norm of two axes", lambda x: F.layer_norm(x, 2), (2, 3, 2)),
-    ("layer_norm of all", lambda x: F.layer_norm(x, 1), (4,)),
+    ("batch_norm", lambda x: F.batch_norm(x, weight=GAIN, bias=SHIFT, training=True), (5, 4)),
+    ("batch_norm images", lambda x: F.batch_norm(x, training=True), (2, 3, 2, 2)),
+    ("layer_norm", lambda x: F.layer_norm(x, 4, GAIN, SHIFT), (5, 4)),
+    ("layer_norm of two axes", lambda x: F.layer_norm(x, (3, 2)), (2, 3, 2)),
+    ("layer_norm of all", lambda x: F.layer_norm(x, (4,)), (4,)),
     ("gelu", F.gelu, (5,)),
     ("gelu tanh", lambda x: F.gelu(x, "tanh"), (5,)),
     ("silu", F.silu, (5,)),
@@ -72,8 +72,10 @@ def test_every_parameter_of_the_norms_to_second_order() -> None:
     x = inputs((5, 4))
     gain = mg.tensor(GAIN, requires_grad=True)
     shift = mg.tensor(SHIFT, requires_grad=True)
-    assert gradgradcheck(lambda *a: F.batch_norm(a[0], None, None, a[1], a[2])[0], [x, gain, shift])
-    assert gradgradcheck(lambda *a: F.layer_norm(a[0], 1, a[1], a[2]), [x, gain, shift])
+    assert gradgradcheck(
+        lambda *a: F.batch_norm(a[0], None, None, a[1], a[2], True), [x, gain, shift]
+    )
+    assert gradgradcheck(lambda *a: F.layer_norm(a[0], a[1].shape, a[1], a[2]), [x, gain, shift])
 
 
 def test_the_deviation_is_a_function_of_the_input() -> None:
@@ -83,7 +85,7 @@ def test_the_deviation_is_a_function_of_the_input() -> None:
     w = np.random.default_rng(5).standard_normal((6, 3))
 
     def loss(z: Any) -> Any:
-        return (F.batch_norm(z)[0] ** 3 * w).sum()
+        return (F.batch_norm(z, training=True) ** 3 * w).sum()
 
     def naive(z: Any) -> Any:
         centred = z - z.mean(0)
