@@ -10,6 +10,7 @@ from typing import Any
 
 from minigrad import backend, random
 from minigrad.backend import Device
+from minigrad.elsewhere import told
 from minigrad.mode import ShapeError
 from minigrad.tensor import DType, Tensor, legal_dtype, tensor
 
@@ -24,6 +25,7 @@ def _made(
     return Tensor.of(array).requires_grad_(requires_grad)
 
 
+@told
 def zeros(
     *shape: Any, dtype: DType = "float32", device: Device | None = None, requires_grad: bool = False
 ) -> Tensor:
@@ -31,6 +33,7 @@ def zeros(
     return _made("zeros", sizes("zeros", shape), dtype, device, requires_grad)
 
 
+@told
 def ones(
     *shape: Any, dtype: DType = "float32", device: Device | None = None, requires_grad: bool = False
 ) -> Tensor:
@@ -38,6 +41,7 @@ def ones(
     return _made("ones", sizes("ones", shape), dtype, device, requires_grad)
 
 
+@told
 def full(
     shape: Shape,
     value: float,
@@ -53,23 +57,35 @@ def full(
     return _made("full", sizes("full", (shape,)), dtype, device, requires_grad, value)
 
 
-def zeros_like(x: Tensor) -> Tensor:
-    """Return zeros of the shape, dtype and device of x."""
-    return zeros(x.shape, dtype=x.dtype, device=x.device)
+@told
+def zeros_like(
+    x: Tensor, dtype: DType = None, device: Device | None = None, requires_grad: bool = False
+) -> Tensor:
+    """Return zeros of the shape of x, and of its dtype and device unless others are given."""
+    return zeros(
+        x.shape, dtype=dtype or x.dtype, device=device or x.device, requires_grad=requires_grad
+    )
 
 
-def ones_like(x: Tensor) -> Tensor:
-    """Return ones of the shape, dtype and device of x."""
-    return ones(x.shape, dtype=x.dtype, device=x.device)
+@told
+def ones_like(
+    x: Tensor, dtype: DType = None, device: Device | None = None, requires_grad: bool = False
+) -> Tensor:
+    """Return ones of the shape of x, and of its dtype and device unless others are given."""
+    return ones(
+        x.shape, dtype=dtype or x.dtype, device=device or x.device, requires_grad=requires_grad
+    )
 
 
+@told
 def eye(
     n: int, dtype: DType = "float32", device: Device | None = None, requires_grad: bool = False
 ) -> Tensor:
     """Return the n × n identity."""
-    return _made("eye", n, dtype, device, requires_grad)
+    return _made("eye", sizes("eye", (n,))[0], dtype, device, requires_grad)
 
 
+@told
 @backend.explaining
 def arange(
     start: float,
@@ -77,6 +93,7 @@ def arange(
     step: float = 1,
     dtype: DType = None,
     device: Device | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Return start, start + step, … below stop: int64 for integers, else float32.
 
@@ -93,20 +110,29 @@ def arange(
     if count > 0 and legal_dtype(dtype).kind in "iu":
         tensor([first, first + (count - 1) * step], dtype=dtype)  # raises, as in `full`
     try:
-        return Tensor.of(backend.get(device).arange(first, last, step, dtype=legal_dtype(dtype)))
+        array = backend.get(device).arange(first, last, step, dtype=legal_dtype(dtype))
     except ValueError:
         raise MemoryError(f"{said} is too many numbers for any memory; try a larger step") from None
+    return Tensor.of(array).requires_grad_(requires_grad)
 
 
+@told
 @backend.explaining
 def linspace(
-    start: float, stop: float, count: int, dtype: DType = "float32", device: Device | None = None
+    start: float,
+    stop: float,
+    count: int,
+    dtype: DType = "float32",
+    device: Device | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Return `count` evenly spaced numbers from start to stop, both included."""
+    (count,) = sizes("linspace", (count,))
     array = backend.get(device).linspace(start, stop, count, dtype=legal_dtype(dtype))
-    return Tensor.of(array)
+    return Tensor.of(array).requires_grad_(requires_grad)
 
 
+@told
 @backend.explaining
 def randn(
     *shape: Any, dtype: DType = "float32", device: Device | None = None, requires_grad: bool = False
@@ -117,6 +143,7 @@ def randn(
     return Tensor(array, requires_grad)
 
 
+@told
 @backend.explaining
 def rand(
     *shape: Any, dtype: DType = "float32", device: Device | None = None, requires_grad: bool = False

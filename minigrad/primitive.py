@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from minigrad import backend
+from minigrad import backend, elsewhere
 from minigrad.backend import Array as Array
 from minigrad.backend import DeviceError
 from minigrad.fuse.chain import LARGE, Chain
@@ -119,6 +119,7 @@ class Primitive:
         joined: Any = None,
         one_pass: bool = False,
     ) -> None:
+        _take_by_position(forward)
         signature = inspect.signature(forward)
         names = list(signature.parameters.values())[1:]
         self.__signature__ = signature.replace(parameters=names)
@@ -178,7 +179,7 @@ class Primitive:
             try:
                 return self.forward(backend.cpu, *inputs, **params)
             except Exception as error:
-                raise self._explain(list(inputs), error) from None
+                raise self._explain(list(inputs), error, params) from None
         values: list[Any] = []
         parents: list[Any] = []  # of the inputs that need a gradient; None for the others
         tracked = 0  # a bit for each of them
@@ -207,7 +208,7 @@ class Primitive:
             xp = backend.of(values)
             data = self.forward(xp, *values, **params)
         except Exception as error:
-            raise self._explain(values, error) from None
+            raise self._explain(values, error, params) from None
         if not tensors:
             return data
         if type(data) is not _Array and not backend.is_array(data):
@@ -238,8 +239,12 @@ class Primitive:
         node = Node(self, parents, values, data, keep_out, params, watched)
         return Tensor.of(data, node, changed)
 
-    def _explain(self, values: list[Any], error: Exception) -> Exception:
+    def _explain(self, values: list[Any], error: Exception, params: dict[str, Any]) -> Exception:
         """Return the error that says what was given and what is legal, if the cause is known."""
+        if isinstance(error, TypeError):
+            wrong = elsewhere.misused(self.__name__, self.__signature__, tuple(values), params)
+            if wrong:
+                return TypeError(wrong)
         arrays = [x for x in values if backend.is_array(x)]
         devices = sorted({backend.device_of(x) for x in arrays})
         if len(devices) > 1:
@@ -264,6 +269,17 @@ class Primitive:
                 f"{self.__name__}: shapes {shapes} do not fit; {self.shape_rule} ({error})"
             )
         return error
+
+
+def _take_by_position(forward: Any) -> None:
+    """Make a forward function take its inputs by position, as if a ``/`` stood behind them.
+
+    An input that is given by its name would reach it as a keyword, past the graph.
+    """
+    function = inspect.unwrap(forward)
+    if inspect.isfunction(function):
+        code = function.__code__
+        function.__code__ = code.replace(co_posonlyargcount=code.co_argcount)
 
 
 def _operand(x: Any) -> Any:

@@ -43,5 +43,6 @@ __all__ = [
     "functional", "init", "refresh_statistics",
 ]  # fmt: skip
 
+elsewhere.tell(globals(), __all__)
 if not TYPE_CHECKING:  # else every name would be one to a checker of types
     __getattr__ = elsewhere.missing(__name__)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from minigrad import ops
@@ -10,7 +9,6 @@ from minigrad.backend import Device
 from minigrad.creation import full
 from minigrad.nn import functional
 from minigrad.nn.module import Module, Parameter
-from minigrad.ops.methods import told
 from minigrad.tensor import DType
 
 
@@ -160,7 +158,6 @@ class Softplus(Module):
 class Softmax(Module):
     """eˣ/Σeˣ over an axis, without overflow."""
 
-    @partial(told, name="Softmax")
     def __init__(self, axis: int = -1) -> None:
         self.axis = axis
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from minigrad import backend, random
+from minigrad import backend, elsewhere, random
 from minigrad.mode import ShapeError
 from minigrad.tensor import Tensor
 
@@ -179,6 +179,8 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     return _fill(tensor, gain * matrix.reshape(tensor.shape))
 
 
+elsewhere.tell(globals(), [name for name in list(globals()) if name.endswith("_")])
+elsewhere.tell(globals(), ["calculate_gain", "fans"])
 glorot_uniform_, glorot_normal_ = xavier_uniform_, xavier_normal_
 he_uniform_, he_normal_ = kaiming_uniform_, kaiming_normal_
 
@@ -194,3 +196,6 @@ SCHEMES: dict[str, Callable[[Tensor], Tensor]] = {
     "zeros": zeros_,
     "ones": ones_,
 }
+
+if not TYPE_CHECKING:  # else every name would be one to a checker of types
+    __getattr__ = elsewhere.missing(__name__)

@@ -11,8 +11,8 @@ from minigrad.creation import sizes, zeros
 from minigrad.mode import ShapeError
 from minigrad.nn import init as initializers
 from minigrad.nn.module import Module, Parameter
-from minigrad.ops import affine, matmul, reshape
-from minigrad.ops.shape import mT
+from minigrad.ops.linalg import affine, matmul
+from minigrad.ops.shape import flatten, mT, reshape
 from minigrad.tensor import DType, Tensor
 
 
@@ -38,6 +38,11 @@ class Linear(Module):
         device: Device | None = None,
     ) -> None:
         sizes(f"Linear({in_features}, {out_features})", (in_features, out_features), 1)
+        if init is not None and not callable(init):
+            raise TypeError(
+                f"Linear: init is a function such as nn.init.kaiming_normal_, not {init!r}; dtype "
+                "and device are given by name"
+            )
         weight = zeros(in_features, out_features, dtype=dtype, device=device)
         self.in_features = in_features
         self.out_features = out_features
@@ -70,15 +75,23 @@ class Linear(Module):
 
 
 class Flatten(Module):
-    """Joins the axes from `start` on into one: (N, C, H, W) becomes (N, C·H·W)."""
+    """Joins the axes from `start` to `end` into one: (N, C, H, W) becomes (N, C·H·W).
 
-    def __init__(self, start: int = 1) -> None:
+    An input that ends before `start`, such as (N,), gets an axis of size 1.
+    """
+
+    def __init__(self, start: int = 1, end: int = -1) -> None:
         self.start = start
+        self.end = end
 
     def forward(self, x: Any) -> Any:
-        """Return x with its last axes joined."""
-        return reshape(x, (*x.shape[: self.start], math.prod(x.shape[self.start :])))
+        """Return x with these axes joined."""
+        if x.ndim == self.start:
+            return reshape(x, (*x.shape, 1))
+        return flatten(x, self.start, self.end)
 
     def extra_repr(self) -> str:
-        """Return `start` unless it is the default."""
-        return "" if self.start == 1 else f"start={self.start}"
+        """Return what is not the default."""
+        notes = [] if self.start == 1 else [f"start={self.start}"]
+        notes += [] if self.end == -1 else [f"end={self.end}"]
+        return ", ".join(notes)

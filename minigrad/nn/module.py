@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from minigrad import backend
+from minigrad.backend import Device
+from minigrad.creation import zeros_like
+from minigrad.elsewhere import OF_MODULES
 from minigrad.mode import ShapeError
 from minigrad.nn.summary import describe, tabulate
 from minigrad.tensor import DType, Tensor, legal_dtype
@@ -63,6 +66,9 @@ class Module:
     _items: tuple[Module, ...] = ()  # what a container holds beside its attributes
     _hooks: tuple[Hook, ...] = ()
     _pre_hooks: tuple[Hook, ...] = ()
+
+    def __init__(self) -> None:
+        """Take nothing; what a subclass takes its own ``__init__`` says."""
 
     def forward(self, *inputs: Any) -> Any:
         """Compute the output; every subclass defines it."""
@@ -275,8 +281,13 @@ class Module:
             function(module)
         return self
 
-    def zero_grad(self) -> None:
-        """Set the gradient of every parameter to None."""
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Set the gradient of every parameter to None, or those that exist to zero."""
+        if not set_to_none:
+            for parameter in self.parameters():
+                if parameter.grad is not None:
+                    parameter.grad = zeros_like(parameter)
+            return
         seen: set[int] = set()
         stack: list[Any] = [self]
         while stack:  # a loop of its own: with the names it would take as long as a small layer
@@ -294,15 +305,16 @@ class Module:
             parameter.requires_grad_(requires_grad)
         return self
 
-    def to(self: M, *targets: Any) -> M:
+    def to(self: M, *targets: Any, device: Device | None = None, dtype: DType = None) -> M:
         """Move every parameter and buffer to a device, a floating dtype, or both; return this.
 
         ``model.to("cuda")``, ``model.to(mg.float64)``. The tensors stay the same objects and get
         new memory, so do this before making an optimizer.
         """
+        wanted = [target for target in (*targets, device, dtype) if target is not None]
         for _, _, _, value in self._named_tensors(shared=False):
             array = value.data
-            for target in targets:
+            for target in wanted:
                 if isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda"):
                     array = backend.moved(array, target)
                 elif array.dtype.kind == "f":
@@ -312,6 +324,16 @@ class Module:
                 value.grad = None
                 value.modified()
         return self
+
+    if not TYPE_CHECKING:  # else every name would be one to a checker of types
+
+        def __getattr__(self, name: str) -> Any:
+            kind = type(self).__name__
+            said = f"{kind!r} object has no attribute {name!r}"
+            for part in type(self).__mro__:
+                if name in OF_MODULES.get(part.__name__, ()):
+                    said = f"{kind} has no .{name}; use {OF_MODULES[part.__name__][name]}"
+            raise AttributeError(said, name=name, obj=self)
 
     # Descriptions --------------------------------------------------------------------------------
 

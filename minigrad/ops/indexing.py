@@ -107,6 +107,8 @@ def scatter_add(x: Value, index: Any, values: Value, axis: int) -> Any:
 
 def _along(index: Any, axis: int, ndim: int, operation: str) -> tuple[Any, ...]:
     """Return the full index of an index along one axis."""
+    if isinstance(index, int) and not isinstance(axis, int):
+        raise TypeError(f"{operation}: the index comes before the axis here, unlike PyTorch's dim")
     array = Tensor(index).data
     if array.dtype.kind not in "iu" or array.ndim != ndim:
         raise ShapeError(

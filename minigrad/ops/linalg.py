@@ -112,6 +112,8 @@ def _affine(xp: Backend, x: Array, weight: Array, bias: Array) -> Array:
 def affine(x: Value, weight: Value, bias: Value = None) -> Any:
     """Return x Wᵀ + b for x (…, in), W (out, in), b (out,): the linear layer, in one operation."""
     if bias is None:
+        if len(shape_of(weight)) != 2:
+            raise ShapeError(f"affine: a weight of shape {shape_of(weight)}; it is a matrix")
         return matmul(x, mT(weight))
     shape = shape_of(x)
     if len(shape) == 2 or not shape:
@@ -160,6 +162,8 @@ def _einsum(xp: Backend, *xs: Array, spec: str) -> Array:
 
 def einsum(spec: str, *xs: Value) -> Any:
     """Return Einstein's sum, as ``numpy.einsum``: indices only left of ``->`` are summed."""
+    if len(xs) == 1 and isinstance(xs[0], (list, tuple)) and "," in spec:
+        xs = tuple(xs[0])  # the operands as a list, as PyTorch takes them
     spec = _explicit(spec.replace(" ", ""), [len(shape_of(x)) for x in xs])
     terms, result = spec.split("->")
     names, operands = [], []

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
+from minigrad.elsewhere import told
 from minigrad.ops import elementwise, indexing, linalg, reduce, shape
 from minigrad.tensor import Tensor
+
+
+def _of_booleans(sign: str, function: Any) -> Any:
+    """Return an operator of booleans; that of integers, which NumPy has, goes bit by bit."""
+
+    def checked(*operands: Any) -> Any:
+        for x in operands:
+            kind = type(x).__name__ if isinstance(x, (int, float)) else getattr(x, "dtype", "bool")
+            if kind != "bool":
+                raise TypeError(
+                    f"{sign} is of booleans, not of {kind}; compare first, such as x > 0, or use "
+                    f"mg.{function.__name__}"
+                )
+        return function(*operands)
+
+    return checked
+
 
 _OPERATORS = {
     "add": elementwise.add,
@@ -26,22 +43,24 @@ _COMPARISONS = {
     "ge": elementwise.greater_equal,
     "eq": elementwise.equal,
     "ne": elementwise.not_equal,
-    "and": elementwise.logical_and,
-    "or": elementwise.logical_or,
+}
+
+_LOGICAL = {
+    "and": _of_booleans("&", elementwise.logical_and),
+    "or": _of_booleans("|", elementwise.logical_or),
+    "invert": _of_booleans("~", elementwise.logical_not),
 }
 
 _UNARY = {
     "neg": elementwise.neg,
     "pos": lambda x: x,
     "abs": elementwise.abs,
-    "invert": elementwise.logical_not,
 }
 
 # What an array on the left of a tensor calls: NumPy's name of the operator
 _UFUNCS: dict[str, Any] = {
     "subtract": elementwise.sub, "multiply": elementwise.mul, "divide": elementwise.div,
-    "power": elementwise.pow, "bitwise_and": elementwise.logical_and,
-    "bitwise_or": elementwise.logical_or,
+    "power": elementwise.pow, "bitwise_and": _LOGICAL["and"], "bitwise_or": _LOGICAL["or"],
     **{function.__name__: function for function in (
         elementwise.add, elementwise.floor_divide, elementwise.remainder, linalg.matmul,
         elementwise.less, elementwise.less_equal, elementwise.greater, elementwise.greater_equal,
@@ -70,22 +89,24 @@ _METHODS: dict[Any, tuple[str, ...]] = {
 
 # PyTorch's name → what it is here
 _ELSEWHERE = {
-    "bmm": "@", "bool": ".astype(mg.bool_)", "contiguous": "it as it is", "cpu": '.to("cpu")',
-    "cuda": '.to("cuda")', "dim": ".ndim", "double": ".astype(mg.float64)",
-    "float": ".astype(mg.float32)", "half": ".astype(mg.float16)", "int": ".astype(mg.int32)",
-    "long": ".astype(mg.int64)", "masked_fill": "mg.where(mask, value, x)", "mm": "@",
-    "numel": ".size", "t": ".T", "type": ".astype(...)", "view": ".reshape(...)",
+    "add": "+", "add_": "x += y", "amax": ".max(axis)", "amin": ".min(axis)", "bmm": "@",
+    "bool": ".astype(mg.bool_)", "chunk": ".split(size)", "clamp": ".clip(low, high)",
+    "contiguous": "it as it is", "copy_": "x[...] = y", "cpu": '.to("cpu")', "cuda": '.to("cuda")',
+    "dim": ".ndim", "div": "/", "double": ".astype(mg.float64)", "element_size": ".dtype.itemsize",
+    "eq": "==", "expand_as": ".expand(other.shape)", "fill_": "x[...] = value",
+    "float": ".astype(mg.float32)", "ge": ">=", "gt": ">", "half": ".astype(mg.float16)",
+    "index_select": ".take(index, axis)", "indices": ".argmax(axis): max returns the values alone",
+    "int": ".astype(mg.int32)", "is_cuda": ".device", "is_floating_point": '.dtype.kind == "f"',
+    "le": "<=", "long": ".astype(mg.int64)", "lt": "<", "masked_fill": "mg.where(mask, value, x)",
+    "masked_select": "x[mask]", "mm": "@", "movedim": ".permute(...)", "mul": "*",
+    "mul_": "x *= y", "ne": "!=", "neg": "-x", "nelement": ".size", "numel": ".size",
+    "repeat": "mg.concatenate([x] * times, axis)", "retain_grad": ".register_hook(hook)",
+    "sub": "-", "sub_": "x -= y", "swapdims": ".swapaxes(...)", "t": ".T",
+    "tile": "mg.concatenate([x] * times, axis)", "type": ".astype(...)", "unbind": "list(x)",
+    "values": "it as it is: max returns the values alone", "view": ".reshape(...)",
+    "view_as": ".reshape(other.shape)", "where": "mg.where(condition, x, y)", "zero_": "x[...] = 0",
 }  # fmt: skip
-_OF_FUNCTIONS = {
-    "dim": "use axis=, as in NumPy",
-    "dims": "use axis=, as in NumPy",
-    "keepdim": "use keepdims=, as in NumPy",
-}
-_KEYWORDS = {
-    **_OF_FUNCTIONS,
-    "out": "if this is np.{name}(tensor), use mg.{name}(tensor), which records the graph",
-    "dtype": "if this is np.{name}(tensor), use mg.{name}(tensor), which records the graph",
-}
+_NUMPY = "if this is np.{name}(tensor), use mg.{name}(tensor), which records the graph"
 
 
 class _Elsewhere:
@@ -109,25 +130,8 @@ def _reflected(function: Any) -> Any:
 
 def _method(function: Any) -> Any:
     """Return a function of the tensor; a Primitive is no function and would not bind."""
-    return told(function, _KEYWORDS)
-
-
-def told(function: Any, keywords: dict[str, str] = _OF_FUNCTIONS, name: str = "") -> Any:
-    """Return a function whose error says what a keyword of PyTorch's or NumPy's is called here."""
-    name = name or function.__name__
-
-    @functools.wraps(function, updated=())
-    def method(*arguments: Any, **given: Any) -> Any:
-        try:
-            return function(*arguments, **given)
-        except TypeError:
-            for key in given:
-                if key in keywords:
-                    advice = keywords[key].format(name=name)
-                    raise TypeError(f"{name} has no {key}=; {advice}") from None
-            raise
-
-    return method
+    advice = {key: _NUMPY.format(name=function.__name__) for key in ("out", "dtype")}
+    return told(function, advice, method=True)
 
 
 def _array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
@@ -160,8 +164,10 @@ def attach_operators(cls: type) -> None:
     for name, function in _OPERATORS.items():
         setattr(cls, f"__{name}__", _operator(function))
         setattr(cls, f"__r{name}__", _reflected(function))
-    for name in ("and", "or"):
-        setattr(cls, f"__r{name}__", _reflected(_COMPARISONS[name]))
+    for name, function in _LOGICAL.items():
+        setattr(cls, f"__{name}__", function)
+    for name in ("and", "or"):  # of which either operand may come first
+        setattr(cls, f"__r{name}__", _LOGICAL[name])
     for name, function in _COMPARISONS.items():
         setattr(cls, f"__{name}__", _operator(function))
     for name, function in _UNARY.items():

@@ -127,7 +127,10 @@ def _max(xp: Backend, x: Array, *, axis: tuple[int, ...], keepdims: bool) -> Arr
 
 
 def max(x: Value, axis: Axis = None, keepdims: bool = False) -> Any:
-    """Return the largest element over axes; equals share the derivative."""
+    """Return the largest element over axes; equals share the derivative.
+
+    Of two tensors, elementwise: `maximum`. The position: `argmax`.
+    """
     return _max(x, axis=axes(axis, len(shape_of(x)), "max"), keepdims=keepdims)
 
 
@@ -137,7 +140,10 @@ def _min(xp: Backend, x: Array, *, axis: tuple[int, ...], keepdims: bool) -> Arr
 
 
 def min(x: Value, axis: Axis = None, keepdims: bool = False) -> Any:
-    """Return the smallest element over axes; equals share the derivative."""
+    """Return the smallest element over axes; equals share the derivative.
+
+    Of two tensors, elementwise: `minimum`. The position: `argmin`.
+    """
     return _min(x, axis=axes(axis, len(shape_of(x)), "min"), keepdims=keepdims)
 
 

@@ -29,8 +29,8 @@ def axes(axis: Axis, ndim: int, operation: str = "axis") -> tuple[int, ...]:
         return tuple(range(ndim))
     given = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
     for a in given:
-        if not hasattr(a, "__index__"):
-            raise TypeError(f"{operation}: an axis is an integer, not {a!r}")
+        if type(a) is not int:
+            _check_axis(a, operation)
         if not -ndim <= a < ndim:
             legal = f"legal are {-ndim} to {ndim - 1}" if ndim else "it has none to name"
             raise ShapeError(f"{operation}: axis {a} of a tensor of {ndim} axes; {legal}")
@@ -38,6 +38,15 @@ def axes(axis: Axis, ndim: int, operation: str = "axis") -> tuple[int, ...]:
     if len(set(positive)) != len(positive):
         raise ShapeError(f"{operation}: axis {axis} names an axis twice")
     return positive
+
+
+def _check_axis(a: Any, operation: str) -> None:
+    """Raise TypeError for what is no axis: True and False are none, nor is a tensor with axes."""
+    shape = getattr(a, "shape", None)
+    if isinstance(a, bool) or not hasattr(a, "__index__") or shape:
+        said = f"a {type(a).__name__} of shape {shape}" if shape else repr(a)
+        between = f"; of two tensors, mg.{operation}imum" if operation in ("max", "min") else ""
+        raise TypeError(f"{operation}: an axis is an integer, not {said}{between}")
 
 
 def shape_of(x: Value) -> tuple[int, ...]:
@@ -97,16 +106,25 @@ def permute(x: Value, *order: Any) -> Any:
 
 
 def transpose(x: Value, *order: Any) -> Any:
-    """Return x with its axes reversed, as NumPy does, or in the given order."""
-    return (
-        permute(x, *order) if order else _permute(x, order=tuple(reversed(range(len(shape_of(x))))))
-    )
+    """Return x with its axes reversed, or in the given order, as NumPy does.
+
+    Two integers exchange two axes, as in PyTorch; they are an order only as a tuple.
+    """
+    if not order:
+        return _permute(x, order=tuple(reversed(range(len(shape_of(x))))))
+    if len(order) == 2 and not any(isinstance(axis, (tuple, list)) for axis in order):
+        return _exchanged(x, order[0], order[1], "transpose")
+    return permute(x, *order)
 
 
 def swapaxes(x: Value, first: int, second: int) -> Any:
     """Return x with two axes exchanged."""
+    return _exchanged(x, first, second, "swapaxes")
+
+
+def _exchanged(x: Value, first: int, second: int, operation: str) -> Any:
     order = list(range(len(shape_of(x))))
-    i, j = (axes(axis, len(order), "swapaxes")[0] for axis in (first, second))
+    i, j = (axes(axis, len(order), operation)[0] for axis in (first, second))
     order[i], order[j] = j, i
     return _permute(x, order=tuple(order))
 
@@ -169,11 +187,16 @@ def unsqueeze(x: Value, axis: int) -> Any:
     return _reshape(x, shape=tuple(shape))
 
 
-def flatten(x: Value, start: int = 0) -> Any:
-    """Return x with the axes from `start` on joined into one."""
+def flatten(x: Value, start: int = 0, end: int = -1) -> Any:
+    """Return x with the axes from `start` to `end`, both included, joined into one."""
     shape = shape_of(x)
-    start = axes(start, len(shape), "flatten")[0] if shape else 0
-    return _reshape(x, shape=(*shape[:start], math.prod(shape[start:])))
+    if not shape:
+        return _reshape(x, shape=(1,))
+    first, last = (axes(axis, len(shape), "flatten")[0] for axis in (start, end))
+    if first > last:
+        raise ShapeError(f"flatten: axis {start} comes after axis {end} of the shape {shape}")
+    joined = math.prod(shape[first : last + 1])
+    return _reshape(x, shape=(*shape[:first], joined, *shape[last + 1 :]))
 
 
 @linear(lambda g: g)
@@ -191,13 +214,15 @@ def _to(xp: Backend, x: Array, *, device: Device, source: Device) -> Array:
     return backend.moved(x, device)
 
 
-def to(x: Value, target: Any) -> Any:
-    """Return x on a device (``"cpu"``, ``"cuda"``, …) or in a dtype; x itself if it is there."""
-    if isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda"):
-        device, source = backend.canonical(target), x.device
-        return x if device == source else _to(x, device=device, source=source)
-    dtype = legal_dtype(target)
-    return x if x.dtype == dtype else astype(x, dtype)
+def to(x: Value, *targets: Any, device: Device | None = None, dtype: Any = None) -> Any:
+    """Return x on a device (``"cpu"``, ``"cuda"``, …), in a dtype, or both; x itself if it is."""
+    for target in (*targets, device, dtype):
+        if isinstance(target, str) and target.partition(":")[0] in ("cpu", "cuda"):
+            there, source = backend.canonical(target), x.device
+            x = x if there == source else _to(x, device=there, source=source)
+        elif target is not None:
+            x = x if x.dtype == legal_dtype(target) else astype(x, target)
+    return x
 
 
 @linear(lambda g: g)

@@ -95,5 +95,6 @@ __all__ = [
     "clip_grad_norm_per_parameter_", "clip_grad_value_", "minimize",
 ]  # fmt: skip
 
+elsewhere.tell(globals(), __all__)
 if not TYPE_CHECKING:  # else every name would be one to a checker of types
     __getattr__ = elsewhere.missing(__name__)

@@ -8,6 +8,8 @@ import numbers
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from minigrad.elsewhere import advised
+
 
 class HyperparameterError(ValueError):
     """A hyperparameter outside its legal range, or one that the method does not have."""
@@ -179,6 +181,10 @@ def check(method: str, given: dict[str, Any], defaults: dict[str, Any]) -> dict[
 
 def unknown(method: str, name: str, legal: Iterable[str]) -> str:
     """Return the message for a keyword that the method does not have."""
-    close = difflib.get_close_matches(name, list(legal), 1)
+    legal = list(legal)
+    here = advised(name, legal)
+    if here:
+        return f"{method} has no keyword {name!r}; {here}"
+    close = difflib.get_close_matches(name, legal, 1)
     advice = f"; try {close[0]}" if close else ""
     return f"{method} has no keyword {name!r}; it has {', '.join(legal)}{advice}"

@@ -104,7 +104,9 @@ def test_bad_parameters():
 
 def test_unknown_keywords_name_what_is_legal():
     p = leaf([1.0])
-    with pytest.raises(optim.HyperparameterError, match=r"no keyword 'foreach'; it has lr, betas"):
+    with pytest.raises(optim.HyperparameterError, match=r"no keyword 'forech'; it has lr, betas"):
+        optim.Adam([p], forech=True)
+    with pytest.raises(optim.HyperparameterError, match=r"no keyword 'foreach'; .* leave it out"):
         optim.Adam([p], foreach=True)
     with pytest.raises(optim.HyperparameterError, match="try weight_decay"):
         optim.Adam([{"params": [p], "weight_deca": 0.1}])

@@ -39,5 +39,6 @@ __all__ = [
     "softplus", "tanh",
 ]  # fmt: skip
 
+elsewhere.tell(globals(), __all__)
 if not TYPE_CHECKING:  # else every name would be one to a checker of types
     __getattr__ = elsewhere.missing(__name__)
