@@ -2,11 +2,11 @@
 
 Floor 0, above the backend alone. A formula is called with symbols (`symbol.py`); what it did is a
 graph (`graph.py`), which is run on NumPy block by block (`blocks.py`), with Numba as one compiled
-loop (`loop.py`), on CuPy as one kernel (`kernel.py`); of float16 all compute in float32
-(`half.py`). `run.py` chooses, and shares a long vector among threads (`threads.py`); `chain.py`
-asks it for the elementwise operations of `ops/` and their derivatives, `rows.py` for those that
-reduce rows, norms and softmax. Not here: what the formulas are (`ops/`, `optim/`) and where the
-vectors come from.
+loop (`loop.py`, of rows `row_loop.py`), on CuPy as one kernel (`kernel.py`); of float16 all compute
+in float32 (`half.py`). `run.py` chooses, and shares a long vector among threads (`threads.py`);
+`chain.py` asks it for the elementwise operations of `ops/` and their derivatives, `rows.py` for
+those that reduce rows, norms and softmax. Not here: what the formulas are (`ops/`, `optim/`) and
+where the vectors come from.
 """
 
 from minigrad.fuse.blocks import BLOCK

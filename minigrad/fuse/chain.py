@@ -4,7 +4,7 @@ NumPy makes one pass for each operation, and a large array for each result. A ch
 and run block by block, so that what lies between its inputs and its result never leaves the cache;
 on CuPy it is one kernel. A short one is run array by array, in memory that is used again. Not here:
 what the chains are (`ops/`), and Numba's loop, whose `exp` and `tanh` take several times as long as
-NumPy's.
+NumPy's; only rows without these are compiled (`rows.py`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from minigrad import backend
 from minigrad.backend import Array
+from minigrad.fuse import loop
 from minigrad.fuse.blocks import whole
 from minigrad.fuse.half import computed
 from minigrad.fuse.rows import LARGE as LARGE
@@ -41,9 +42,10 @@ class Chain:
         """Return the formula's result, or None where it must be called with the arrays themselves.
 
         One kernel, of three operations or more, is for contiguous arrays of one shape. On the CPU
-        two or more are run in blocks, where that is worth it; others array by array, in memory that
-        is used again; and what has an axis a few rows at a time, or not at all. Arrays are of one
-        dtype, float32, float64 or on a GPU float16, keywords numbers.
+        two or more are run in blocks, where that is worth it, or as a loop over rows, if they are
+        broadcast; others array by array, in memory that is used again; and what has an axis a few
+        rows at a time, or not at all. Arrays are of one dtype, float32, float64 or on a GPU
+        float16, keywords numbers.
         """
         first = inputs[0]
         if not backend.is_array(first):
@@ -69,6 +71,8 @@ class Chain:
             return out if run(known.graph, known.numbers, [vectors], compiled=False) else None
         if xp is not backend.cpu:
             return None
+        if not blocks and count > 1 and first.size >= loop.SMALLEST:
+            blocks = not _one_vector(inputs, first)  # a compiled loop may be faster
         found = self.rows.run(inputs, params) if blocks else None
         return whole(known.graph, known.numbers, inputs, first.dtype) if found is None else found
 

@@ -6,8 +6,9 @@ To be read by those who run it (`blocks.py`, `loop.py`, `kernel.py`) or draw it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 # Operation: the ufunc of NumPy, and the expression, which Python and C++ read alike. In it F is the
@@ -82,8 +83,9 @@ class Graph:
 
     `inputs` are names of vectors of one length, `scalars` the count of numbers that come with each
     run, `outputs` maps the names of vectors that get new values to operands. What no output needs
-    is left out. `small` are the results with fewer elements than the others. `state` is for those
-    who run the graph, to keep what they made of it.
+    is left out. `shapes` say of each value of a graph of rows whether it differs between rows, and
+    between columns; one that does not is small. `state` is for those who run the graph, to keep
+    what they made of it.
     """
 
     def __init__(
@@ -93,11 +95,12 @@ class Graph:
         outputs: Sequence[tuple[str, int]],
         scalars: int,
         calls: dict[str, Callable[..., Any]],
-        small: Collection[int] = (),
+        shapes: Sequence[tuple[bool, bool]] = (),
     ) -> None:
         self.inputs = tuple(inputs)
         self.scalars = scalars
         self.calls = dict(calls)
+        self.shapes = tuple(shapes)
         place = {name: k for k, name in enumerate(inputs)}
         self.outputs = {name: new for name, new in outputs if place.get(name) != new}
         first = len(self.inputs)
@@ -107,19 +110,20 @@ class Graph:
             if first + k in needed:
                 operation, operands = steps[k]
                 needed.update(operands)
-                boolean, few = operation in BOOLEAN, first + k in small
-                kept.append(Instruction(first + k, operation, operands, boolean, few))
+                boolean = operation in BOOLEAN
+                small = bool(shapes) and not all(shapes[first + k])
+                kept.append(Instruction(first + k, operation, operands, boolean, small))
         self.instructions = tuple(reversed(kept))
         self.names = tuple(_spelled(name, k) for k, name in enumerate(inputs))
         self.state: dict[Any, Any] = {}
 
-    @property
+    @cached_property
     def reads(self) -> tuple[str, ...]:
         """The names of the inputs that are read."""
         read = {x for step in self.instructions for x in step.operands} | {*self.outputs.values()}
         return tuple(name for k, name in enumerate(self.inputs) if k in read)
 
-    @property
+    @cached_property
     def used(self) -> list[int]:
         """The inputs, by number, that are read or written."""
         wanted = {*self.reads, *self.outputs}

@@ -1,10 +1,11 @@
 """Loop: a graph as one loop over the vector, compiled by Numba where that is installed.
 
-This is the only file that imports Numba, and it does so when the first long vector asks for it. The
-text of the loop is written into a folder of the user's, beside which Numba keeps the machine code,
-so that a loop is compiled once for all runs. The loop itself is serial and lets go of the
-interpreter's lock, so that threads of our own (`threads.py`) can share a vector. Numba's may not be
-used from two threads, or after a fork, on every machine.
+This is the only file that imports Numba, and it does so when the first long vector, or the first
+large matrix (`row_loop.py`), asks for it. The text of the loop is written into a folder of the
+user's, beside which Numba keeps the machine code, so that a loop is compiled once for all runs. The
+loop itself is serial and lets go of the interpreter's lock, so that threads of our own
+(`threads.py`) can share a vector. Numba's may not be used from two threads, or after a fork, on
+every machine.
 """
 
 from __future__ import annotations
@@ -15,16 +16,18 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from minigrad import backend
 from minigrad.backend import Array
+from minigrad.fuse import row_loop
 from minigrad.fuse.graph import Graph
 
 SHORTEST = 1 << 17  # elements; the loop costs an import and a compilation, which a few never repay
+SMALLEST = 1 << 16  # elements of a matrix: there it gains more, the more passes NumPy makes
 
 _numba: Any = None  # the module; False once it was found missing or unfit
 _lock = threading.Lock()
@@ -39,56 +42,90 @@ from numpy import {dtype} as F, floor
 @njit
 def select(c, a, b):
     return a if c else b
-
+{plus}
 
 def loop({arguments}):
-    for i in range({first}.size):
 {body}
 """
 
 
 def source(graph: Graph, dtype: str) -> str:
     """Return the text of the loop, in Python, for vectors of "float32" or "float64"."""
-    read = [graph.names[graph.inputs.index(name)] for name in graph.reads]
-    lines = [f"{name} = {name}_[i]" for name in read]
-    lines += [f"{name} = {expression}" for name, expression, _ in graph.lines()]
-    for name, new in graph.outputs.items():
-        lines.append(f"{graph.names[graph.inputs.index(name)]}_[i] = {graph.name(new)}")
     vectors = [f"{graph.names[k]}_" for k in graph.used]
-    arguments = ", ".join([*vectors, *[f"c{k}" for k in range(graph.scalars)]])
-    body = "\n".join(f"        {line}" for line in lines)
-    return _TEXT.format(dtype=dtype, arguments=arguments, first=vectors[0], body=body)
+    scalars = [f"c{k}" for k in range(graph.scalars)]
+    lines = list(row_loop.body(graph) if graph.shapes else _body(graph, f"{vectors[0]}.size"))
+    sizes = ["m", "n"] if graph.shapes else []
+    return _TEXT.format(
+        dtype=dtype,
+        plus=row_loop.PLUS if any("plus(" in line for line in lines) else "",
+        arguments=", ".join([*vectors, *scalars, *sizes]),
+        body="\n".join(f"    {line}" for line in lines),
+    )
+
+
+def _body(graph: Graph, size: str) -> Iterator[str]:
+    """Yield the lines of the loop over vectors."""
+    yield f"for i in range({size}):"
+    for name in graph.reads:
+        spelled = graph.names[graph.inputs.index(name)]
+        yield f"    {spelled} = {spelled}_[i]"
+    for name, expression, _ in graph.lines():
+        yield f"    {name} = {expression}"
+    for name, new in graph.outputs.items():
+        yield f"    {graph.names[graph.inputs.index(name)]}_[i] = {graph.name(new)}"
+
+
+def wanted(size: int) -> bool:
+    """Say whether a matrix of so many elements is one for a loop, if there is a loop for it."""
+    return size >= SMALLEST and _numba is not False and os.environ.get("MINIGRAD_FAST", "1") != "0"
 
 
 def ready(graph: Graph, length: int, dtype: Any) -> bool:
     """Say whether the compiled loop is to run a graph over vectors of a length and dtype.
 
     Not for a graph that is run for the first time: a formula may do something else in each step.
+    But at once for rows, whose sums differ from NumPy's in the last digit: what is computed must
+    not depend on how often it was computed before.
     """
-    if length < SHORTEST or _numba is False or dtype.name not in ("float32", "float64"):
+    if length < (SMALLEST if graph.shapes else SHORTEST):
         return False
-    if dtype.name in graph.state:
-        return graph.state[dtype.name] is not None
-    if graph.unspelled or os.environ.get("MINIGRAD_FAST", "1") == "0":
+    kind = dtype.char  # a name takes as long as a small array operation
+    if _numba is False or kind not in "fd":
         return False
-    if "seen" not in graph.state:
-        graph.state["seen"] = True
-        return False
-    with _lock:
-        if dtype.name not in graph.state:
-            graph.state[dtype.name] = _compiled(graph, dtype.name)
-    return graph.state[dtype.name] is not None
+    if kind not in graph.state:
+        if os.environ.get("MINIGRAD_FAST", "1") == "0":
+            return False
+        if not graph.shapes and "seen" not in graph.state:
+            graph.state["seen"] = True
+            return False
+        with _lock:
+            if kind not in graph.state:
+                fits = row_loop.fits(graph) if graph.shapes else not graph.unspelled
+                graph.state[kind] = _compiled(graph, dtype.name) if fits else None
+    return graph.state[kind] is not None
 
 
 def run(graph: Graph, numbers: Sequence[float], blocks: Sequence[Sequence[Array]]) -> None:
     """Run a graph that is `ready` over blocks of any length; the outputs change in place."""
     dtype = blocks[0][0].dtype
-    function = graph.state[dtype.name]
+    function = graph.state[dtype.char]
     scalars = [dtype.type(x) for x in numbers]
     whole = backend.cpu.ascontiguousarray  # a constant gets memory
     used = graph.used
     for block in blocks:
         function(*[whole(block[k]) for k in used], *scalars)
+
+
+def rows(
+    graph: Graph, numbers: Sequence[float], inputs: Sequence[Any], shape: tuple[int, int]
+) -> None:
+    """Run a graph that is `ready` over matrices of a shape, as `blocks.rows` does."""
+    dtype = inputs[-1].dtype
+    scalars = [dtype.type(x) for x in numbers]
+    matrices = [
+        x if getattr(x, "ndim", 0) == 2 else backend.cpu.full((1, 1), x, dtype) for x in inputs
+    ]
+    graph.state[dtype.char](*[matrices[k] for k in graph.used], *scalars, *shape)
 
 
 def _after_fork() -> None:
@@ -135,15 +172,17 @@ def _function(graph: Graph, dtype: str, text: str, file: Path | None) -> Callabl
     exec(compile(text, str(file or "<minigrad>"), "exec"), module.__dict__)
     jit = _numba.njit(cache=file is not None, nogil=True, error_model="numpy")
     function: Callable[..., None] = jit(module.loop)
-    one = backend.cpu.ones(1, dtype)
-    function(*[one.copy() for _ in graph.used], *[one.dtype.type(1)] * graph.scalars)
+    shape = (1, 1) if graph.shapes else (1,)
+    one = backend.cpu.ones(shape, dtype)
+    sizes = shape if graph.shapes else ()
+    function(*[one.copy() for _ in graph.used], *[one.dtype.type(1)] * graph.scalars, *sizes)
     return function
 
 
 def _warn(error: Exception) -> None:
     reason = str(error).strip().splitlines() or [type(error).__name__]
     warnings.warn(
-        f"Numba is installed and cannot be used ({reason[0]}); updates run in NumPy instead. Try "
+        f"Numba is installed and cannot be used ({reason[0]}); NumPy computes instead. Try "
         "pip install --upgrade numba, or set MINIGRAD_FAST=0 to do without it",
         stacklevel=2,
     )

@@ -2,9 +2,9 @@
 
 A norm or a softmax reduces each row, and combines the rows with what came out. Array by array that
 is a pass over memory for each operation. Traced once, from the same text, and run on so many rows
-as stay in the cache, it reads its inputs once and writes its result once. On the CPU only. Not
-here: what the formulas are (`ops/`), and elementwise operations on arrays of one shape
-(`chain.py`).
+as stay in the cache, it reads its inputs once and writes its result once; where Numba is installed
+it may be a compiled loop (`row_loop.py`), of smaller matrices, too. On the CPU only. Not here: what
+the formulas are (`ops/`), and elementwise operations on arrays of one shape (`chain.py`).
 """
 
 from __future__ import annotations
@@ -12,16 +12,29 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from minigrad import backend
 from minigrad.backend import Array
+from minigrad.fuse import loop
+from minigrad.fuse.graph import Graph
 from minigrad.fuse.run import run_rows
 from minigrad.fuse.symbol import NAMES, ROW, Shape, Stack, Trace, remembered, trace
 
 LARGE = 1 << 15  # elements of an array on the CPU below which a chain is never one pass
 WORTH = 1 << 20  # bytes of a matrix from which on it is worth it: fewer lie in a cache, too
 SHORTEST, LONGEST = 64, 1 << 17  # elements of a row: NumPy's loop starts anew, and fills a cache
+
+
+class Plan(NamedTuple):
+    """What is run for inputs of some shapes, as matrices of `shape`, and what comes out."""
+
+    graph: Graph
+    numbers: list[float]
+    shape: tuple[int, int]
+    inputs: list[tuple[int, ...] | None]  # shapes as matrices; None for what is one already
+    out: tuple[int, ...]
+    outputs: tuple[int, ...]  # the shape of `out` as matrices
 
 
 class Rows:
@@ -31,11 +44,12 @@ class Rows:
     may be several `results`, each one number a row, which are stacked.
     """
 
-    __slots__ = ("formula", "results", "traces")
+    __slots__ = ("formula", "plans", "results", "traces")
 
     def __init__(self, formula: Callable[..., Any], results: int = 1) -> None:
         self.formula = formula
         self.results = results
+        self.plans: dict[Any, Plan | None] = {}
         self.traces: dict[Any, Trace | None] = {}
 
     def run(self, inputs: Sequence[Any], params: dict[str, Any]) -> Array | None:
@@ -43,33 +57,70 @@ class Rows:
 
         The inputs are row-major NumPy arrays of one dtype, float32 or float64, and numbers. Some
         array has the shape of all; the others have its first axes or its last ones, and 1 for the
-        rest, or are a stack of such.
+        rest, or are a stack of such. Those of less than `WORTH` bytes are for a compiled loop only.
         """
-        if "axis" in params and type(params["axis"]) is not tuple:
+        dtype: Any = None
+        size = 0
+        shapes: list[tuple[int, ...]] = []
+        for x in inputs:
+            if type(x) is float or type(x) is int:
+                shapes.append(())
+                continue
+            if type(x) is not backend.cpu.Array or not x.flags.c_contiguous:
+                return None
+            if x.dtype is not dtype:
+                if dtype is not None or x.dtype.char not in "fd":
+                    return None
+                dtype = x.dtype
+            shapes.append(x.shape)
+            size = max(size, x.size)
+        large = dtype is not None and size * dtype.itemsize >= WORTH
+        if not (large or loop.wanted(size)):
             return None
-        layout = _layout(inputs, params.get("axis"))
+        key = (dtype.char, *shapes, *params.values())
+        plan = remembered(self.plans, key, lambda: self._plan(dtype, shapes, params))
+        if plan is None or not (large or loop.ready(plan.graph, size, dtype)):
+            return None
+        matrices = []
+        for x, shape in zip(inputs, plan.inputs, strict=True):
+            if shape is None:
+                matrices.append(x)
+            elif len(shape) == 2:
+                matrices.append(x.reshape(shape))
+            else:
+                matrices.extend(x.reshape(shape))
+        out = backend.cpu.empty_for(plan.out, dtype)
+        matrices.extend(out.reshape(plan.outputs))
+        run_rows(plan.graph, plan.numbers, matrices, plan.shape)
+        return out
+
+    def _plan(
+        self, dtype: Any, shapes: Sequence[tuple[int, ...]], params: dict[str, Any]
+    ) -> Plan | None:
+        """Return the plan for inputs of some shapes, or None if there is none."""
+        layout = _layout(shapes, params.get("axis", ()))
         if layout is None:
             return None
         matrices, shape, k = layout
         rows, n = math.prod(shape[:k]), math.prod(shape[k:])
         if "axis" in params:
             params = params | {"axis": (1,)}
-        dtype = next(x.dtype for x in inputs if type(x) is backend.cpu.Array)
         known = self._trace(dtype, [_kind(x, rows) for x in matrices], params)
         if known is None:
             return None
         if known.shapes == [(-1, n)]:
-            out = backend.cpu.empty_for(shape, dtype)
-            places = [out.reshape(rows, n)]
+            out, outputs = shape, (1, rows, n)
         elif known.shapes == [ROW] * self.results:
-            kept = (*shape[:k], *(1,) * (len(shape) - k))
-            out = backend.cpu.empty((self.results, *kept) if self.results > 1 else kept, dtype)
-            places = list(out.reshape(self.results, rows, 1))
+            out = (*shape[:k], *(1,) * (len(shape) - k))
+            outputs = (self.results, rows, 1)
+            out = (self.results, *out) if self.results > 1 else out
         else:
             return None
-        parts = [part for x in matrices for part in (x if getattr(x, "ndim", 0) == 3 else [x])]
-        run_rows(known.graph, known.numbers, [*parts, *places], (rows, n))
-        return out
+        inputs = [
+            x if own and (own != x or len(x) == 3) else None
+            for own, x in zip(shapes, matrices, strict=True)
+        ]
+        return Plan(known.graph, known.numbers, (rows, n), inputs, out, outputs)
 
     def _trace(
         self, dtype: Any, kinds: list[tuple[int, ...]], params: dict[str, Any]
@@ -97,49 +148,32 @@ class Rows:
         return remembered(self.traces, (dtype.char, *kinds, *params.values()), make)
 
 
-def _kind(x: Any, rows: int) -> tuple[int, ...]:
+def _kind(shape: tuple[int, ...], rows: int) -> tuple[int, ...]:
     """Return the shape of a matrix, a row, a column, a number or a stack, -1 for all rows."""
-    shape: tuple[int, ...] = getattr(x, "shape", ()) or (1, 1)
     return (*shape[:-2], -1 if shape[-2] == rows else 1, shape[-1])
 
 
 def _layout(
-    inputs: Sequence[Any], axis: tuple[int, ...] | None
-) -> tuple[list[Any], tuple[int, ...], int] | None:
-    """Return inputs as matrices, the shape of the largest, and how many axes of it are rows."""
-    shape: tuple[int, ...] = ()
-    size = 0
-    dtype: Any = None
-    for x in inputs:
-        if type(x) is float or type(x) is int:
-            continue
-        if type(x) is not backend.cpu.Array or not x.flags.c_contiguous:
-            return None
-        if x.dtype is not dtype:
-            if dtype is not None or x.dtype.char not in "fd":
-                return None
-            dtype = x.dtype
-        if x.size > size:
-            shape, size = x.shape, x.size
-    if dtype is None or size * dtype.itemsize < WORTH:
-        return None
+    shapes: Sequence[tuple[int, ...]], axis: Any
+) -> tuple[list[tuple[int, ...]], tuple[int, ...], int] | None:
+    """Return shapes as those of matrices, the largest one, and how many axes of it are rows."""
+    shape = max(shapes, key=math.prod)
     ndim = len(shape)
     splits: Sequence[int] = range(1, ndim)
-    if axis is not None:
-        splits = [ndim - len(axis)] if axis == tuple(range(ndim - len(axis), ndim)) else []
+    if axis != ():
+        last = type(axis) is tuple and axis == tuple(range(ndim - len(axis), ndim))
+        splits = [ndim - len(axis)] if last else []
     for k in splits:
-        matrices = [_matrix(x, shape, k) for x in inputs]
-        fits = not any(x is None for x in matrices)
-        if fits and SHORTEST <= math.prod(shape[k:]) <= LONGEST:
-            return matrices, shape, k
+        if SHORTEST <= math.prod(shape[k:]) <= LONGEST:
+            matrices = [_matrix(own, shape, k) for own in shapes]
+            fits = [x for x in matrices if x is not None]
+            if len(fits) == len(shapes):
+                return fits, shape, k
     return None
 
 
-def _matrix(x: Any, shape: tuple[int, ...], k: int) -> Any:
-    """Return an array as a matrix whose rows are the last axes from k on; None if it is none."""
-    own = getattr(x, "shape", ())
-    if not own or (own == shape and len(own) == 2):
-        return x
+def _matrix(own: tuple[int, ...], shape: tuple[int, ...], k: int) -> tuple[int, ...] | None:
+    """Return a shape as that of a matrix whose rows are the last axes from k on, or None."""
     ndim = len(shape)
     ones = (1,) * ndim
     before, own = own[:-ndim], (ones + own)[-ndim:]
@@ -148,13 +182,16 @@ def _matrix(x: Any, shape: tuple[int, ...], k: int) -> Any:
         return None
     if before and (len(before) > 1 or last != ones[k:]):
         return None
-    return x.reshape((*before, math.prod(first), math.prod(last)))
+    return (*before, math.prod(first), math.prod(last))
 
 
-def in_rows(results: int = 1) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def in_rows(
+    results: int = 1, compiled: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Let the forward function of an operation be run a few rows at a time on large arrays.
 
-    A function with several results, each with the axes kept at size 1, returns them stacked.
+    A function with several results, each with the axes kept at size 1, returns them stacked. One
+    that may be `compiled`, because it has no transcendental function, is that on smaller ones, too.
     """
 
     def decorator(forward: Callable[..., Any]) -> Callable[..., Any]:
@@ -162,10 +199,12 @@ def in_rows(results: int = 1) -> Callable[[Callable[..., Any]], Callable[..., An
 
         @functools.wraps(forward)
         def wrapped(xp: Any, *inputs: Any, **params: Any) -> Any:
-            if xp is backend.cpu and getattr(inputs[0], "nbytes", 0) >= WORTH:
-                out = rows.run(inputs, params)
-                if out is not None:
-                    return out
+            if xp is backend.cpu:
+                first = inputs[0]
+                if first.nbytes >= WORTH or (compiled and first.size >= loop.SMALLEST):
+                    out = rows.run(inputs, params)
+                    if out is not None:
+                        return out
             found = forward(xp, *inputs, **params)
             if results == 1:
                 return found

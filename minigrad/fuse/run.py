@@ -54,10 +54,11 @@ def run_rows(
     place.
     """
     count, n = shape
+    machine: Any = loop if loop.ready(graph, count * n, inputs[-1].dtype) else blocks
     if count * n < threads.SHARED or threads.count() == 1:
-        blocks.rows(graph, numbers, inputs, shape)
+        machine.rows(graph, numbers, inputs, shape)
         return
     share = -(-count // (2 * threads.count()))
     starts = range(0, count, share)
     parts = [blocks.cut_rows(inputs, count, start, share) for start in starts]
-    threads.each(lambda part: blocks.rows(graph, numbers, part, (len(part[-1]), n)), parts)
+    threads.each(lambda part: machine.rows(graph, numbers, part, (len(part[-1]), n)), parts)

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from minigrad import backend
 from minigrad.backend import Array
 from minigrad.fuse.graph import SPELLING, Graph
 
+Made = TypeVar("Made")
 Step = tuple[str, tuple[int, ...]]  # an operation and its operands, as `Graph` numbers them
 # Of a matrix, of one number for each of its rows or its columns: (-1, n), (-1, 1) or (1, n). How
 # many rows there are a formula never knows, for it is given a few at a time.
@@ -292,9 +293,12 @@ _MOST = 64  # traces of a formula: one for each dtype, each kind of input, each 
 
 
 def remembered(
-    traces: dict[Any, Trace | None], key: tuple[Any, ...], make: Callable[[], Trace]
-) -> Trace | None:
-    """Return the trace of a key, made if it is not among the others; None if there is none."""
+    traces: dict[Any, Made | None], key: tuple[Any, ...], make: Callable[[], Made | None]
+) -> Made | None:
+    """Return the trace (or what was made of one) of a key, made if it is not among the others.
+
+    None if there is none.
+    """
     try:
         return traces[key]
     except KeyError:
@@ -329,14 +333,13 @@ def trace(
     tape = Tape(len(inputs), dtype, shapes)
     results = list(formula(*[Symbol(tape, i) for i in range(len(inputs))]))
     changed = [(name, tape.operand(x)) for name, x in zip(outputs, results, strict=False)]
-    full = (-1, max([shape[1] for shape in shapes], default=0))
-    small = frozenset(k for k, shape in enumerate(tape.shapes) if shape != full)
-    key = (*inputs, *tape.steps, *changed, small)
+    long = tuple((rows == -1, columns != 1) for rows, columns in tape.shapes)
+    key = (*inputs, *tape.steps, *changed, long)
     graph = _graphs.get(key)
     if graph is None:
         if len(_graphs) >= 1024:  # formulas that never do the same twice must not fill the memory
             _graphs.clear()
-        graph = Graph(inputs, tape.steps, changed, len(tape.numbers), tape.calls, small)
+        graph = Graph(inputs, tape.steps, changed, len(tape.numbers), tape.calls, long)
         _graphs[key] = graph
     kept = [tape.shapes[k] if k >= 0 else (1, 1) for _, k in changed] if shapes else []
     return Trace(graph, tape.numbers, results[len(outputs) :], kept)

@@ -222,7 +222,7 @@ def _moments_rule(g: Any, out: Any, x: Any, axis: tuple[int, ...]) -> Any:
 
 
 @primitive(_moments_rule)
-@in_rows(results=2)
+@in_rows(results=2, compiled=True)
 def _moments(xp: Backend, x: Array, *, axis: tuple[int, ...]) -> Any:
     """Return the mean and the (biased) variance over axes, stacked; the axes are kept at size 1."""
     share = 1 / _count(x, axis)

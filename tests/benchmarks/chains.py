@@ -1,5 +1,7 @@
 """Times chains of elementwise operations, norms and losses beside PyTorch, forward and back.
 
+Where the extra `fast` compiles a part, that is timed too, in the same run.
+
     python tests/benchmarks/chains.py [--write docs/performance.md] [--quick] [--only NAME …]
 
 The processes take turns as in `run.py`, whose helpers these are. Each computes with one thread, of
@@ -11,6 +13,7 @@ Needs: pip install ".[parity,benchmark]"
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,10 +30,12 @@ OTHERS = (
     "erf", "dropout", "batch_norm", "layer_norm", "softmax", "log_softmax", "cross_entropy",
     "bce_with_logits",
 )  # fmt: skip
+COMPILED = ("batch_norm", "layer_norm", "softmax")  # in part, with the extra `fast`
 
 
-def minigrad_chain(name: str, rows: int, columns: int) -> Callable[[], object]:
+def minigrad_chain(name: str, rows: int, columns: int, fast: bool = False) -> Callable[[], object]:
     """Return a chain forward and back in minigrad."""
+    os.environ["MINIGRAD_FAST"] = str(int(fast))
     import minigrad as mg
     from minigrad.nn import functional
 
@@ -94,29 +99,45 @@ def step(
 THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")}
 
 
-def chains(rounds: int, names: list[str]) -> dict[str, str]:
-    """Time chains in every size; return the line of each in the table."""
-    lines = {}
+Lines = dict[str, str]  # of a table: of each chain its line
+
+
+def chains(rounds: int, names: list[str]) -> dict[str, Lines]:
+    """Time chains in every size; return the lines of the tables."""
+    tables: dict[str, Lines] = {section: {} for section in HEADS}
     environment = PLAIN | tuned() | THREAD
     for name in names:
-        line = [f"`{name}`"]
+        line, compiled = [f"`{name}`"], [f"`{name}`"]
         for (n, m), steps in SIZES.items():
             calls = [f"{library}_chain({name!r}, {n}, {m})" for library in ("minigrad", "torch")]
-            ours, theirs = paired(calls, rounds, steps, "chains", environment, "thread_time")
+            calls += [f"minigrad_chain({name!r}, {n}, {m}, True)"] if name in COMPILED else []
+            ours, theirs, *fast = paired(calls, rounds, steps, "chains", environment, "thread_time")
             line += [middle(ours), middle(theirs), ratio(ours, theirs)]
-        lines[name] = " | ".join(line)
-        print(lines[name], flush=True)
-    return lines
+            for times in fast:
+                compiled += [middle(ours), middle(times), ratio(times, ours), ratio(times, theirs)]
+        tables["chains"][name] = " | ".join(line)
+        print(tables["chains"][name], flush=True)
+        if name in COMPILED:
+            tables["compiled chains"][name] = " | ".join(compiled)
+            print("compiled:", tables["compiled chains"][name], flush=True)
+    return tables
 
 
-def merged(page: Path, lines: dict[str, str]) -> str:
-    """Return the table with new lines in their places, and the page's for what was not timed."""
-    text = page.read_text().split("<!-- begin chains -->")[1].split("<!-- end")[0]
+HEADS = {
+    "chains": ("minigrad", "PyTorch", "ratio"),
+    "compiled chains": ("NumPy", "compiled", "ratio", "/ PyTorch"),
+}
+
+
+def merged(page: Path, section: str, lines: Lines) -> str:
+    """Return a table with new lines in their places, and the page's for what was not timed."""
+    text = page.read_text().split(f"<!-- begin {section} -->")[1].split("<!-- end")[0]
     old = {row.split("`")[1]: row.strip("| ") for row in text.splitlines() if row.startswith("| `")}
     every = old | lines
     head = ["forward and back, µs"]
     for n, m in SIZES:
-        head += [f"{n} × {m}: minigrad", "PyTorch", "ratio"]
+        first, *others = HEADS[section]
+        head += [f"{n} × {m}: {first}", *others]
     rows = [every[name].split(" | ") for name in (*ACTIVATIONS, *OTHERS) if name in every]
     return table(head, rows)
 
@@ -130,9 +151,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument("--only", nargs="+", default=[*ACTIVATIONS, *OTHERS], help="these chains")
     arguments = parser.parse_args()
-    lines = chains(3 if arguments.quick else 9, arguments.only)
+    tables = chains(3 if arguments.quick else 9, arguments.only)
     if arguments.write:
-        write(arguments.write, "chains", merged(arguments.write, lines))
+        for section, lines in tables.items():
+            write(arguments.write, section, merged(arguments.write, section, lines))
 
 
 if __name__ == "__main__":

@@ -333,7 +333,7 @@ def test_a_schedule_compiles_nothing(numba):
         graph = fuse.trace(
             lambda *x, f=formula: f(9, *x, 0.9), ("theta", "g", *names), ("theta", *names)
         ).graph
-        loops.add(graph.state.get("float64"))
+        loops.add(graph.state.get("d"))
     loops.discard(None)  # the first step
     assert len(loops) == 1
     assert len(loops.pop().signatures) == 1

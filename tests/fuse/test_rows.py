@@ -32,6 +32,9 @@ STATEMENTS = {
         neural.scale_shift.forward.chain.rows, neural.scale_shift.forward, {},
         ["whole", "column", "column"],
     ),
+    "scaled": (
+        neural._scaled.chain.rows, neural._scaled, {}, ["whole", "row", "row"],
+    ),
     "project": (
         neural._project.forward.chain.rows, neural._project.forward, {},
         ["whole", "row", "whole", "row", "row"],
