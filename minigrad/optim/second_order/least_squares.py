@@ -154,8 +154,9 @@ class LevenbergMarquardt(
 ):  # fmt: skip
     """Levenberg–Marquardt (Levenberg 1944, Q. Appl. Math. 2; Marquardt 1963, J. SIAM 11).
 
-    d = −(G + λD)⁻¹∇f, G as in `GaussNewton`; x + d is taken if the loss falls there, else λ grows
-    and d is computed again. ρ is the decrease over the one that the model promised. ``update``:
+    d = −(G + λD)⁻¹∇f, G as in `GaussNewton`; x + d is taken if the loss falls there (where less is
+    promised than its rounding: if ‖∇f‖ falls), else λ grows and d is computed again. ρ is the
+    decrease over the one that the model promised. ``update``:
 
     - ``"nielsen"``: taken: λ ← λ·max(⅓, 1 − (2ρ − 1)³), ν ← 2; else λ ← νλ, ν ← 2ν (Nielsen 1999,
       Damping parameter in Marquardt's method, IMM-REP-1999-05);
@@ -192,6 +193,8 @@ class LevenbergMarquardt(
             # Trust-region methods, section 17.4.2.
             ratio = (f - value + noise) / (proposal.promised + noise)
             taken = ratio > 0 and value < math.inf and at.can_end(new)
+            if taken and proposal.promised < noise:  # values tell nothing: gradients do
+                taken = at.norm(at.value_and_gradient(new)[1]) < at.norm(g)
             state |= UPDATES[group["update"]](taken, ratio, state["damping"], state["growth"])
             state["damping"] = max(state["damping"], state["least"])
             if taken:

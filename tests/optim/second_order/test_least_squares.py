@@ -102,6 +102,21 @@ def test_scaled_it_solves_those_too(name):
     assert 2 * ours(problem, scaling=True).values[-1] == pytest.approx(0, abs=1e-12)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("method", ["lm", "levenberg-marquardt"])
+def test_where_values_are_rounding_gradients_decide(method, dtype):
+    """f is 24.49 at the minimum, where G is nearly singular: undamped steps would go astray."""
+    problem = next(p for p in PROBLEMS if p.name == "freudenstein-roth")
+    found = optim.minimize(
+        lambda x: residuals(problem, x),
+        np.asarray(problem.start, dtype),
+        method,
+        tol=2e-8 if dtype == "float64" else 1e-3,
+    )
+    assert found.success
+    assert found.njev < 60
+
+
 def test_as_few_jacobians_as_minpack():
     ratios = []
     for problem in PLAIN:
