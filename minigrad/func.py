@@ -247,10 +247,7 @@ def vhp(f: Callable[..., Tensor], primals: Any, vectors: Any) -> Any:
 
 
 def ggn_vp(
-    f: Callable[..., Tensor],
-    loss: Callable[[Tensor], Tensor],
-    primals: Any,
-    vectors: Any,
+    f: Callable[..., Tensor], loss: Callable[[Tensor], Tensor], primals: Any, vectors: Any
 ) -> Any:
     """Return the Gauss–Newton product Jᵀ H_L J v, one part for each primal.
 
@@ -279,6 +276,9 @@ def _product(
         inputs = tree_leaves(variables)
         seeds = _vectors(variables, list(vectors), operation)
         outputs = called(f, variables)
+        if loss is not None and not isinstance(outputs, Tensor):
+            given = _described(outputs)
+            raise GraphError(f"{operation} needs a function that returns one Tensor, not {given}")
         value = outputs if loss is None else loss(outputs)
         value = _scalar(value, operation, "reduce it, with .sum() or .mean()")
     outer = recording and (_reaches_out([value], inputs) or any(v.requires_grad for v in seeds))

@@ -14,7 +14,7 @@ from minigrad import backend, elsewhere
 from minigrad.backend import Array as Array
 from minigrad.backend import DeviceError
 from minigrad.fuse.chain import LARGE, Chain
-from minigrad.mode import AnomalyError, ShapeError, mode, user_line
+from minigrad.mode import AnomalyError, GraphError, ShapeError, mode, user_line
 from minigrad.node import Node
 from minigrad.tensor import Tensor, tensor
 
@@ -287,10 +287,22 @@ def _operand(x: Any) -> Any:
     if isinstance(x, (float, int, backend.cpu.generic)) or backend.is_array(x):
         return x
     if isinstance(x, (list, tuple)):
+        if mode.recording and _waits(x):
+            raise GraphError(
+                "a list is an operand of constants, so the gradients of the Tensors in it would be "
+                "lost; join them first, with mg.stack"
+            )
         return tensor(list(x)).data
     raise TypeError(
         f"an operand is a Tensor, an array, a number or a list of numbers, not {type(x).__name__}"
     )
+
+
+def _waits(x: Any) -> bool:
+    """Say whether a Tensor in nested lists requires a gradient."""
+    if isinstance(x, (list, tuple)):
+        return any(map(_waits, x))
+    return isinstance(x, Tensor) and x.requires_grad
 
 
 def _has(dtype: str, values: list[Any]) -> bool:

@@ -111,6 +111,16 @@ INCORRECT = {
     "integer tensors": (lambda: mg.grad(mg.sum)(mg.tensor([1, 2])), TypeError, "int64.*astype"),
     "integers": (lambda: mg.grad(lambda x: x * 1.0)(3), TypeError, "3 is an integer.*give 3.0"),
     "jacobian of a number": (lambda: mg.jacobian(lambda x: 1.0)(t(X)), mg.GraphError, "not float"),
+    "ggn_vp of two": (
+        lambda: mg.ggn_vp(lambda x: (x, x), lambda y: y[0].sum(), t(X), t(V)),
+        mg.GraphError,
+        "ggn_vp needs a function that returns one Tensor, not tuple",
+    ),
+    "a list in an operation": (  # its gradient would be 0
+        lambda: mg.grad(lambda x: (mg.ones(2) * x).sum())([1.0, 2.0]),
+        mg.GraphError,
+        "gradients of the Tensors in it would be lost; join them first, with mg.stack",
+    ),
     "jvp of a number": (
         lambda: mg.jvp(lambda x: (x, 1.0), t(X), t(V)),
         mg.GraphError,

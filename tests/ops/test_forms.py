@@ -158,3 +158,16 @@ def test_gradients_of_0d_tensors_are_tensors_around_arrays():
     (x * x).backward()
     assert type(x.grad.data) is np.ndarray
     assert x.grad.dtype == np.float32
+
+
+def test_a_list_is_an_operand_of_constants():
+    a = mg.tensor(3.0, requires_grad=True)
+    for f in (lambda x: mg.ones(2) * x, lambda x: x + mg.ones(2), lambda x: mg.sum(x)):
+        with pytest.raises(mg.GraphError, match=r"lost; join them first, with mg\.stack"):
+            f([a, 1.0])
+    with pytest.raises(mg.GraphError, match=r"mg\.stack"):
+        mg.ones((1, 2)) @ [[1.0], (a,)]
+    with mg.no_grad():
+        assert (mg.ones(2) * [a, 1.0]).tolist() == [3, 1]
+    assert (mg.ones(2) * [a.detach(), 1]).tolist() == [3, 1]
+    assert (mg.ones(2) * mg.stack([a, a])).sum().requires_grad
