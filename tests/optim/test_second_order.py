@@ -60,6 +60,26 @@ def test_what_is_raised_in_a_trial_leaves_the_parameters(name):
     assert len(ends) > 3
 
 
+@pytest.mark.parametrize(
+    "name", ["cg", "bfgs", "lbfgs", "newton", "gauss-newton", "levenberg-marquardt"]
+)
+def test_a_gradient_whose_square_is_beyond_float32(name):
+    """Residuals of 1e12, a loss of 1e25, a gradient of 1e25: all of them are numbers."""
+    p = leaf([1.0, 2.0, -1.0], np.float32)
+    A = mg.tensor(np.array([[3, 1, 0], [1, 2, 0], [0, 0, 1]], np.float32))
+    optimizer = optim.METHODS[name]([p])
+
+    def closure():
+        r = (A @ p - 1) * 1e12
+        loss = 0.5 * (r * r).sum()
+        return (loss, r) if optimizer.needs_outputs else loss
+
+    for _ in range(20):
+        optimizer.step(closure)
+    assert p.dtype == np.float32
+    np.testing.assert_allclose(p.numpy(), [0.2, 0.4, 1.0], rtol=1e-5)
+
+
 # Methods -----------------------------------------------------------------------------------------
 
 

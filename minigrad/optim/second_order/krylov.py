@@ -82,7 +82,6 @@ def conjugate_gradients(
     """
     if radius is not None and x0 is not None:
         raise ValueError("conjugate_gradients: with a radius it starts from 0; leave out x0")
-    dot = _dot(b)
     limit = 2 * b.size if max_iter is None else max_iter
     x, r = b * 0, b
     spent = 0
@@ -94,7 +93,7 @@ def conjugate_gradients(
     size = math.sqrt(rz if preconditioner is None else dot(r, r))
     d, models, kept, following = z, [], [], 1.0
     if progress is not None:
-        models.append(_model(dot, x, r, b))
+        models.append(_model(x, r, b))
     inside = Ball(radius, rz)
     status, negative, curvature = "max_iter", None, math.nan
     if not math.isfinite(size) or not math.isfinite(rz):
@@ -120,7 +119,7 @@ def conjugate_gradients(
         length = alpha if cut is None else cut
         x, r = x + length * d, r - length * a
         if progress is not None:
-            models.append(_model(dot, x, r, b))
+            models.append(_model(x, r, b))
         inside.move(length)
         if keep is not None and i >= following:
             kept.append(x)
@@ -144,7 +143,7 @@ def conjugate_gradients(
         kept.append(x)
     norm = math.sqrt(max(inside.xx, 0.0))
     bend = math.nan if negative is None else curvature
-    model = models[-1] if models else _model(dot, x, r, b)
+    model = models[-1] if models else _model(x, r, b)
     return Solution(x, spent + i, model, size, status, norm, negative, bend, kept)
 
 
@@ -182,15 +181,14 @@ class Ball:
         self.dd = rz + beta * beta * self.dd
 
 
-def _dot(b: Array) -> Callable[[Array, Array], float]:
-    """Return aᵀb as a function to a Python float, infinite without a warning on overflow."""
-    xp = backend.of((b,))
-
-    def dot(u: Array, v: Array) -> float:
-        with backend.cpu.errstate(all="ignore"):
-            return float(xp.dot(u, v))
-
-    return dot
+def dot(a: Array, b: Array) -> float:
+    """Return aᵀb as a Python float, also where it is beyond the range of a float32."""
+    xp = backend.of((a,))
+    with backend.cpu.errstate(all="ignore"):
+        found = float(xp.dot(a, b))
+        if a.dtype == "float64" or 1e-30 < abs(found) < math.inf:
+            return found
+        return float(xp.dot(a.astype("float64"), b.astype("float64")))
 
 
 def _preconditioned(preconditioner: Product, r: Array) -> Array:
@@ -206,7 +204,7 @@ def _preconditioned(preconditioner: Product, r: Array) -> Array:
     return z
 
 
-def _model(dot: Callable[[Array, Array], float], x: Array, r: Array, b: Array) -> float:
+def _model(x: Array, r: Array, b: Array) -> float:
     """Return q(x) = ½ xᵀA x − bᵀx from the residual r = b − A x."""
     return -0.5 * dot(x, r + b)
 

@@ -16,6 +16,7 @@ from minigrad.backend import Array
 from minigrad.curvature import Curvature
 from minigrad.mode import GraphError, enable_grad, mode, no_grad
 from minigrad.optim.flat import Flat
+from minigrad.optim.second_order.krylov import dot
 from minigrad.tensor import Tensor
 
 _NO_BACKWARD = "leave that out, this method differentiates the loss itself"
@@ -134,8 +135,7 @@ class Objective:
 
     def dot(self, a: Array, b: Array) -> float:
         """Return aᵀb as a Python float."""
-        with backend.cpu.errstate(all="ignore"):
-            return float(self.xp.dot(a, b))
+        return dot(a, b)
 
     def norm(self, a: Array) -> float:
         """Return ‖a‖₂ as a Python float."""
