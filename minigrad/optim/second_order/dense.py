@@ -123,6 +123,12 @@ def in_ball(H: Array, g: Array) -> Callable[[float], tuple[Array, float, float]]
     values, vectors = xp.linalg.eigh(H)
     w = xp.to_host(values).astype("float64")
     c = xp.to_host(vectors.T @ g).astype("float64")
+    # Where neither slope nor curvature is more than rounding nothing is to be gained: p stays away.
+    rounding = g.size * float(xp.finfo(H.dtype).eps)
+    flat = (abs(w) <= rounding * abs(w).max()) & (abs(c) <= rounding * math.sqrt(c @ c))
+    if flat.any():
+        w, c = w[~flat], c[~flat]
+        vectors = vectors[:, xp.from_host((~flat).nonzero()[0], backend.device_of(g))]
 
     def solve(radius: float) -> tuple[Array, float, float]:
         s = _in_ball(w, c, radius)

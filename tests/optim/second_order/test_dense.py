@@ -61,3 +61,21 @@ def test_the_exact_minimizer_in_a_ball(kind, radius):
     np.testing.assert_allclose(H @ p + sigma * p, -g, atol=1e-6)
     assert sigma >= max(0, -w[0]) - 1e-6
     assert sigma * (radius - norm) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_where_nothing_is_gained_the_minimizer_stays(dtype):
+    """Of rank 5 with g in its range: eigenvalues of rounding, some below 0, are no curvature."""
+    for seed in range(5):
+        B = np.random.default_rng(seed).standard_normal((5, 30))
+        H, g = (B.T @ B).astype(dtype), (B.T @ np.ones(5)).astype(dtype)
+        shortest = -np.linalg.lstsq(B, np.linalg.solve(B @ B.T, B @ g.astype("float64")))[0]
+        for radius in (1.0, 1e4):
+            p, _, norm = dense.in_ball(H, g)(radius)
+            assert p.dtype == dtype
+            tolerance = 1e-10 if dtype == "float64" else 1e-4
+            np.testing.assert_allclose(p, shortest, atol=tolerance)
+            assert norm == pytest.approx(np.linalg.norm(shortest), rel=10 * tolerance)
+    p, model, _ = dense.in_ball(np.zeros((3, 3)), np.array([3.0, 0, 4]))(10.0)
+    np.testing.assert_allclose(p, [-6, 0, -8])
+    assert model == pytest.approx(-50)
