@@ -120,6 +120,14 @@ def test_derivative_free_cg_by_hand():
     np.testing.assert_allclose(p.data, x - (F @ (x - z)) / (F @ F) * F, rtol=1e-14)
 
 
+def test_derivative_free_cg_backs_off_from_where_there_are_no_numbers():
+    """Some planes lie beyond 0, where there is no logarithm."""
+    start = np.array([1e-3, 50.0, 3.0])
+    found = optim.minimize(lambda x: (x - mg.log(x)).sum(), start, "derivative-free-cg")
+    assert found.success
+    np.testing.assert_allclose(found.x.numpy(), 1, atol=1e-4)
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("rule", ["strong-wolfe", "armijo", "nonmonotone"])
 @pytest.mark.parametrize("name", GRADIENT_ONLY)

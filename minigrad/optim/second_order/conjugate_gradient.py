@@ -128,7 +128,6 @@ class DerivativeFreeCG(SecondOrder):
         x, d = at.x, self.direction(at, f, g, **self.hyper())
         sigma, square = self.param_groups[0]["sigma"], at.dot(d, d)
         a: Any = self.state.get("length", self.param_groups[0]["lr"])
-        slope, F = 0.0, g
         for _ in range(60):
             z = x + a * d
             value, F = at.value_and_gradient(z)
@@ -136,13 +135,10 @@ class DerivativeFreeCG(SecondOrder):
                 return Step(a, z, value, F, "a solution")
             slope = at.dot(F, d)
             if -slope >= sigma * a * square:  # not so where F is not finite
-                break
+                new = x + (a * slope / at.dot(F, F)) * F
+                value, F = at.value_and_gradient(new)
+                if value < math.inf:
+                    self.state = {"g": g, "d": d, "length": 2 * a}
+                    return Step(a, new, value, F, "projected")
             a *= 0.5
-        else:
-            return Step(0.0, x, f, g, "no point ahead where −Fᵀd is large enough")
-        new = x + (a * slope / at.dot(F, F)) * F
-        value, F = at.value_and_gradient(new)
-        if value == math.inf:
-            return Step(0.0, x, f, g, "the projection is where the loss is not finite")
-        self.state = {"g": g, "d": d, "length": 2 * a}
-        return Step(a, new, value, F, "projected")
+        return Step(0.0, x, f, g, "no point ahead where −Fᵀd is large enough")
