@@ -225,7 +225,7 @@ class SecondOrder(Optimizer):
     def iterate(self, at: Objective, f: float, g: Array) -> Step:
         """Return the step along the direction, or along −g if that does not go down."""
         x, note = at.x, ""
-        d = self.direction(at, f, g, **self.hyper())
+        d = self.direction(at, f, g, **self.hyper()).astype(g.dtype, copy=False)
         if self.rule.needs_descent and not _goes_down(at, g, d):
             self.restart()
             d, note = -g, "restarted along −g, as the direction did not go down; "

@@ -201,7 +201,7 @@ def _preconditioned(preconditioner: Product, r: Array) -> Array:
             f"the preconditioner returned {given}; legal is a vector of shape {r.shape}, M⁻¹r for "
             "the vector r that it is given, such as lambda r: r / h"
         )
-    return z
+    return z.astype(r.dtype, copy=False)
 
 
 def _model(x: Array, r: Array, b: Array) -> float:

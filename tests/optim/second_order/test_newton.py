@@ -237,6 +237,24 @@ def test_a_run_that_is_saved_goes_on_as_it_would_have(name):
         np.testing.assert_array_equal(p.data, q.data)
 
 
+@pytest.mark.parametrize("rule", ["armijo", "trust-region"])
+def test_what_is_float64_leaves_a_float32_search_what_it_is(rule):
+    scales = np.array([3.0, 0.5])  # float64, as NumPy makes it
+    options = {"preconditioner": lambda r: r / scales, "line_search": rule}
+    start = np.array([-1.2, 1.0], np.float32)
+    found = optim.minimize(rosenbrock, start, "newton-cg", tol=1e-3, options=options)
+    assert found.success
+    assert found.x.dtype == found.jac.dtype == np.float32
+
+    class Steepest(optim.SecondOrder, line_search="armijo"):
+        def direction(self, at, f, g, *, factor=1.0):
+            return -g * np.float64(factor)
+
+    short = optim.minimize(rosenbrock, start, Steepest, options={"maxiter": 3})
+    assert short.x.dtype == np.float32
+    assert short.fun == rosenbrock(short.x).item()
+
+
 def test_a_preconditioner_function_is_not_saved_but_kept():
     p = leaf([1.0, 2.0])
     function = lambda r: r / 2  # noqa: E731
