@@ -140,13 +140,14 @@ class Graph:
             return f"c{-1 - operand}"
         return self.names[operand] if operand < len(self.names) else f"x{operand}"
 
-    def expression(self, step: Instruction) -> str:
+    def expression(self, step: Instruction, name: Callable[[int], str] | None = None) -> str:
         """Return an instruction as an expression that Python and C++ read alike."""
+        name = name or self.name
         booleans = {x.result for x in self.instructions if x.boolean}
         names = []
         for k, x in enumerate(step.operands):
             number = x in booleans and not (step.operation == "where" and k == 0)
-            names.append(f"F({self.name(x)})" if number else self.name(x))
+            names.append(f"F({name(x)})" if number else name(x))
         return SPELLING[step.operation][1].format(*names)
 
     def lines(self) -> Iterator[tuple[str, str, bool]]:

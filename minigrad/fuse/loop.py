@@ -36,7 +36,7 @@ _TEXT = """\
 from math import erf, exp, expm1, fabs, log, log1p, sqrt, tanh
 
 from numba import njit
-from numpy import {dtype} as F, floor
+from numpy import {dtype} as F, {names}
 
 
 @njit
@@ -49,14 +49,21 @@ def loop({arguments}):
 """
 
 
-def source(graph: Graph, dtype: str) -> str:
-    """Return the text of the loop, in Python, for vectors of "float32" or "float64"."""
+def source(graph: Graph, dtype: str, columns: bool = False) -> str:
+    """Return the text of the loop, in Python, for vectors of "float32" or "float64".
+
+    With `columns` the rows that a graph is of are the columns of matrices.
+    """
     vectors = [f"{graph.names[k]}_" for k in graph.used]
     scalars = [f"c{k}" for k in range(graph.scalars)]
-    lines = list(row_loop.body(graph) if graph.shapes else _body(graph, f"{vectors[0]}.size"))
     sizes = ["m", "n"] if graph.shapes else []
+    if graph.shapes:
+        lines = list(row_loop.Loops(graph, columns).lines())
+    else:
+        lines = list(_body(graph, f"{vectors[0]}.size"))
     return _TEXT.format(
         dtype=dtype,
+        names="empty, floor" if columns else "floor",
         plus=row_loop.PLUS if any("plus(" in line for line in lines) else "",
         arguments=", ".join([*vectors, *scalars, *sizes]),
         body="\n".join(f"    {line}" for line in lines),
@@ -80,7 +87,7 @@ def wanted(size: int) -> bool:
     return size >= SMALLEST and _numba is not False and os.environ.get("MINIGRAD_FAST", "1") != "0"
 
 
-def ready(graph: Graph, length: int, dtype: Any) -> bool:
+def ready(graph: Graph, length: int, dtype: Any, columns: bool = False) -> bool:
     """Say whether the compiled loop is to run a graph over vectors of a length and dtype.
 
     Not for a graph that is run for the first time: a formula may do something else in each step.
@@ -89,9 +96,9 @@ def ready(graph: Graph, length: int, dtype: Any) -> bool:
     """
     if length < (SMALLEST if graph.shapes else SHORTEST):
         return False
-    kind = dtype.char  # a name takes as long as a small array operation
-    if _numba is False or kind not in "fd":
+    if _numba is False or dtype.char not in "fd":  # a name takes as long as a small operation
         return False
+    kind = _kind(dtype, columns)
     if kind not in graph.state:
         if os.environ.get("MINIGRAD_FAST", "1") == "0":
             return False
@@ -101,7 +108,7 @@ def ready(graph: Graph, length: int, dtype: Any) -> bool:
         with _lock:
             if kind not in graph.state:
                 fits = row_loop.fits(graph) if graph.shapes else not graph.unspelled
-                graph.state[kind] = _compiled(graph, dtype.name) if fits else None
+                graph.state[kind] = _compiled(graph, dtype.name, columns) if fits else None
     return graph.state[kind] is not None
 
 
@@ -116,16 +123,26 @@ def run(graph: Graph, numbers: Sequence[float], blocks: Sequence[Sequence[Array]
         function(*[whole(block[k]) for k in used], *scalars)
 
 
+def _kind(dtype: Any, columns: bool) -> str:
+    """Return under which name a graph keeps its loop."""
+    return f"{dtype.char} columns" if columns else str(dtype.char)
+
+
 def rows(
-    graph: Graph, numbers: Sequence[float], inputs: Sequence[Any], shape: tuple[int, int]
+    graph: Graph,
+    numbers: Sequence[float],
+    inputs: Sequence[Any],
+    shape: tuple[int, int],
+    columns: bool = False,
 ) -> None:
-    """Run a graph that is `ready` over matrices of a shape, as `blocks.rows` does."""
+    """Run a graph that is `ready` over the rows of matrices, as `blocks.rows` does, or columns."""
     dtype = inputs[-1].dtype
     scalars = [dtype.type(x) for x in numbers]
     matrices = [
         x if getattr(x, "ndim", 0) == 2 else backend.cpu.full((1, 1), x, dtype) for x in inputs
     ]
-    graph.state[dtype.char](*[matrices[k] for k in graph.used], *scalars, *shape)
+    function = graph.state[_kind(dtype, columns)]
+    function(*[matrices[k] for k in graph.used], *scalars, *(shape[::-1] if columns else shape))
 
 
 def _after_fork() -> None:
@@ -138,7 +155,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def _compiled(graph: Graph, dtype: str) -> Callable[..., None] | None:
+def _compiled(graph: Graph, dtype: str, columns: bool) -> Callable[..., None] | None:
     """Return the machine code of a graph's loop, or None, with a warning, if there is none."""
     global _numba
     try:
@@ -146,7 +163,7 @@ def _compiled(graph: Graph, dtype: str) -> Callable[..., None] | None:
             import numba
 
             _numba = numba
-        text = source(graph, dtype)
+        text = source(graph, dtype, columns)
         file = _written(text)
         try:
             return _function(graph, dtype, text, file)

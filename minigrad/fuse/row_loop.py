@@ -8,7 +8,7 @@ when (`loop.py`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from minigrad.fuse.graph import Graph, Instruction
 
@@ -45,70 +45,98 @@ def fits(graph: Graph) -> bool:
     return passes > 1
 
 
-def body(graph: Graph) -> Iterator[str]:
-    """Yield the lines of the loop over the `m` rows of `n` elements."""
-    level = _levels(graph)
-    whole = {k for k, shape in enumerate(graph.shapes) if shape[1]}
-    outputs = [(graph.inputs.index(name), new) for name, new in graph.outputs.items()]
-    yield "for i in range(m):"
-    given = {x for step in graph.instructions for x in step.operands} | {x for _, x in outputs}
-    for k in sorted(given - whole):
-        if 0 <= k < len(graph.inputs):
-            yield f"    {graph.names[k]} = {_place(graph, k)}"
-    for now in range(max(level.values()) + 1):
-        sums = [s for s in graph.instructions if s.operation in _SUMS and level[s.result] == now]
-        for step in sums:
-            yield f"    {graph.name(step.result)} = F(0)"
-        if sums:
-            yield from _inner(graph, whole, {x for step in sums for x in step.operands})
-        for step in sums:
-            name, names = graph.name(step.result), map(graph.name, step.operands)
-            yield f"        {name} = plus({name}, {_SUMS[step.operation].format(*names)})"
+class Loops:
+    """The loops over the `m` rows of `n` elements, as lines of text.
+
+    With `columns` the matrix lies in memory the other way round. Then the loop over rows is inside,
+    so that neighbours are read together, and what is one number a row is kept in an array.
+    """
+
+    def __init__(self, graph: Graph, columns: bool) -> None:
+        self.graph = graph
+        self.columns = columns
+        self.whole = {k for k, shape in enumerate(graph.shapes) if shape[1]}
+        self.level: dict[int, int] = {}  # after how many loops over a row each result is known
         for step in graph.instructions:
-            if step.result not in whole and step not in sums and level[step.result] == now:
-                yield f"    {graph.name(step.result)} = {_expression(graph, step)}"
-    long = [(k, new) for k, new in outputs if new in whole]
-    if long:
-        yield from _inner(graph, whole, {new for _, new in long})
-        for k, new in long:
-            yield f"        {graph.names[k]}_[i, j] = {graph.name(new)}"
-    for k, new in outputs:
-        if new not in whole:
-            yield f"    {graph.names[k]}_[i, 0] = {graph.name(new)}"
+            before = max(self.level.get(x, 0) for x in step.operands)
+            self.level[step.result] = before + (step.operation in _SUMS)
 
+    def lines(self) -> Iterator[str]:
+        """Yield all lines."""
+        steps = [step for step in self.graph.instructions if step.result not in self.whole]
+        places = {self.graph.inputs.index(name): new for name, new in self.graph.outputs.items()}
+        if self.columns:
+            yield from (f"{self.graph.name(step.result)}_ = empty(m, F)" for step in steps)
+        else:
+            yield "for i in range(m):"
+            read = {x for step in self.graph.instructions for x in step.operands}
+            for k, name in enumerate(self.graph.names):
+                if k in read and k not in self.whole:
+                    yield f"    {name} = {self._place(k, *self.graph.shapes[k])}"
+        for now in range(max(self.level.values()) + 1):
+            sums = [s for s in steps if s.operation in _SUMS and self.level[s.result] == now]
+            yield from self._each_row(f"{self._name(step.result)} = F(0)" for step in sums)
+            added = []
+            for step in sums:
+                names = [self._name(x) for x in step.operands]
+                term = _SUMS[step.operation].format(*names)
+                added.append(f"{self._name(step.result)} = plus({self._name(step.result)}, {term})")
+            yield from self._each_element(added, {x for step in sums for x in step.operands})
+            yield from self._each_row(
+                f"{self._name(step.result)} = {self._expression(step)}"
+                for step in steps
+                if step not in sums and self.level[step.result] == now
+            )
+        long = {k: new for k, new in places.items() if new in self.whole}
+        last = [f"{self._place(k, True, True)} = {self._name(new)}" for k, new in long.items()]
+        yield from self._each_element(last, {*long.values()})
+        yield from self._each_row(
+            f"{self._place(k, True, False)} = {self._name(new)}"
+            for k, new in places.items()
+            if k not in long
+        )
 
-def _levels(graph: Graph) -> dict[int, int]:
-    """Return after how many loops over a row each result is known."""
-    level: dict[int, int] = {}
-    for step in graph.instructions:
-        before = max(level.get(x, 0) for x in step.operands)
-        level[step.result] = before + (step.operation in _SUMS)
-    return level
+    def _each_row(self, lines: Iterable[str]) -> Iterator[str]:
+        """Yield the lines for each row, if there are any."""
+        lines = list(lines)
+        if lines and self.columns:
+            yield "for i in range(m):"
+        yield from (f"    {line}" for line in lines)
 
+    def _each_element(self, lines: Sequence[str], wanted: Collection[int]) -> Iterator[str]:
+        """Yield the lines for each element, if there are any, after those of what they read."""
+        if not lines:
+            return
+        needed = set(wanted)
+        for step in reversed(self.graph.instructions):
+            if step.result in needed and step.result in self.whole:
+                needed.update(step.operands)
+        if self.columns:
+            yield "for j in range(n):"
+            yield "    for i in range(m):"
+        else:
+            yield "    for j in range(n):"
+        for k, name in enumerate(self.graph.names):
+            if k in needed and k in self.whole:
+                yield f"        {name} = {self._place(k, *self.graph.shapes[k])}"
+        for step in self.graph.instructions:
+            if step.result in needed and step.result in self.whole:
+                yield f"        {self._name(step.result)} = {self._expression(step)}"
+        yield from (f"        {line}" for line in lines)
 
-def _inner(graph: Graph, whole: Collection[int], wanted: Collection[int]) -> Iterator[str]:
-    """Yield the loop over a row's elements, to where the values that are wanted are known."""
-    needed = set(wanted)
-    for step in reversed(graph.instructions):
-        if step.result in needed and step.result in whole:
-            needed.update(step.operands)
-    yield "    for j in range(n):"
-    for k, name in enumerate(graph.names):
-        if k in needed and k in whole:
-            yield f"        {name} = {_place(graph, k)}"
-    for step in graph.instructions:
-        if step.result in needed and step.result in whole:
-            yield f"        {graph.name(step.result)} = {graph.expression(step)}"
+    def _place(self, k: int, rows: bool, columns: bool) -> str:
+        """Return where a vector has the number of a row and an element."""
+        i, j = "i" if rows else "0", "j" if columns else "0"
+        return f"{self.graph.names[k]}_[{f'{j}, {i}' if self.columns else f'{i}, {j}'}]"
 
+    def _name(self, x: int) -> str:
+        """Return what a value is called within the loops."""
+        if not self.columns or x < 0 or x in self.whole:
+            return self.graph.name(x)
+        given = x < len(self.graph.names)
+        return self._place(x, *self.graph.shapes[x]) if given else f"{self.graph.name(x)}_[i]"
 
-def _place(graph: Graph, k: int) -> str:
-    """Return where an input has the number of a row and an element."""
-    rows, columns = graph.shapes[k]
-    return f"{graph.names[k]}_[{'i' if rows else 0}, {'j' if columns else 0}]"
-
-
-def _expression(graph: Graph, step: Instruction) -> str:
-    """Return what is computed once a row as an expression."""
-    if step.operation == "row_first":
-        return f"{graph.names[step.operands[0]]}_[i, 0]"
-    return graph.expression(step)
+    def _expression(self, step: Instruction) -> str:
+        if step.operation == "row_first":
+            return self._place(step.operands[0], True, False)
+        return self.graph.expression(step, self._name)

@@ -35,13 +35,15 @@ class Plan(NamedTuple):
     inputs: list[tuple[int, ...] | None]  # shapes as matrices; None for what is one already
     out: tuple[int, ...]
     outputs: tuple[int, ...]  # the shape of `out` as matrices
+    columns: bool  # whether the formula's rows are the columns of the matrices
 
 
 class Rows:
     """A formula of arrays and keywords that may be run a few rows at a time.
 
-    With the keyword `axis` a row is what lies along these, the last ones, and may be reduced. There
-    may be several `results`, each one number a row, which are stacked.
+    With the keyword `axis` a row is what lies along these, the last ones, and may be reduced; along
+    the first ones that may be done to columns, in a compiled loop. There may be several `results`,
+    each one number a row, which are stacked.
     """
 
     __slots__ = ("formula", "plans", "results", "traces")
@@ -79,7 +81,9 @@ class Rows:
             return None
         key = (dtype.char, *shapes, *params.values())
         plan = remembered(self.plans, key, lambda: self._plan(dtype, shapes, params))
-        if plan is None or not (large or loop.ready(plan.graph, size, dtype)):
+        if plan is None:
+            return None
+        if (plan.columns or not large) and not loop.ready(plan.graph, size, dtype, plan.columns):
             return None
         matrices = []
         for x, shape in zip(inputs, plan.inputs, strict=True):
@@ -91,7 +95,7 @@ class Rows:
                 matrices.extend(x.reshape(shape))
         out = backend.cpu.empty_for(plan.out, dtype)
         matrices.extend(out.reshape(plan.outputs))
-        run_rows(plan.graph, plan.numbers, matrices, plan.shape)
+        run_rows(plan.graph, plan.numbers, matrices, plan.shape, plan.columns)
         return out
 
     def _plan(
@@ -101,18 +105,24 @@ class Rows:
         layout = _layout(shapes, params.get("axis", ()))
         if layout is None:
             return None
-        matrices, shape, k = layout
-        rows, n = math.prod(shape[:k]), math.prod(shape[k:])
+        matrices, shape, k, columns = layout
+        sizes = rows, n = math.prod(shape[:k]), math.prod(shape[k:])
+        kinds = matrices
+        if columns:
+            rows, n = n, rows
+            kinds = [(*x[:-2], *x[:-3:-1]) for x in matrices]
         if "axis" in params:
             params = params | {"axis": (1,)}
-        known = self._trace(dtype, [_kind(x, rows) for x in matrices], params)
+        known = self._trace(dtype, [_kind(x, rows) for x in kinds], params)
         if known is None:
             return None
         if known.shapes == [(-1, n)]:
-            out, outputs = shape, (1, rows, n)
+            out, outputs = shape, (1, *sizes)
         elif known.shapes == [ROW] * self.results:
-            out = (*shape[:k], *(1,) * (len(shape) - k))
-            outputs = (self.results, rows, 1)
+            kept = shape[k:] if columns else shape[:k]
+            ones = (1,) * (len(shape) - len(kept))
+            out = (*ones, *kept) if columns else (*kept, *ones)
+            outputs = (self.results, 1, rows) if columns else (self.results, rows, 1)
             out = (self.results, *out) if self.results > 1 else out
         else:
             return None
@@ -120,7 +130,7 @@ class Rows:
             x if own and (own != x or len(x) == 3) else None
             for own, x in zip(shapes, matrices, strict=True)
         ]
-        return Plan(known.graph, known.numbers, (rows, n), inputs, out, outputs)
+        return Plan(known.graph, known.numbers, sizes, inputs, out, outputs, columns)
 
     def _trace(
         self, dtype: Any, kinds: list[tuple[int, ...]], params: dict[str, Any]
@@ -155,24 +165,33 @@ def _kind(shape: tuple[int, ...], rows: int) -> tuple[int, ...]:
 
 def _layout(
     shapes: Sequence[tuple[int, ...]], axis: Any
-) -> tuple[list[tuple[int, ...]], tuple[int, ...], int] | None:
-    """Return shapes as those of matrices, the largest one, and how many axes of it are rows."""
+) -> tuple[list[tuple[int, ...]], tuple[int, ...], int, bool] | None:
+    """Return shapes as those of matrices, the largest one, how many axes of it are rows.
+
+    And whether the formula's rows are the columns.
+    """
     shape = max(shapes, key=math.prod)
     ndim = len(shape)
     splits: Sequence[int] = range(1, ndim)
+    columns = False
     if axis != ():
-        last = type(axis) is tuple and axis == tuple(range(ndim - len(axis), ndim))
-        splits = [ndim - len(axis)] if last else []
+        if type(axis) is not tuple:
+            return None
+        columns = axis == tuple(range(len(axis)))
+        last = axis == tuple(range(ndim - len(axis), ndim))
+        splits = [len(axis)] if columns else [ndim - len(axis)] if last else []
     for k in splits:
         if SHORTEST <= math.prod(shape[k:]) <= LONGEST:
-            matrices = [_matrix(own, shape, k) for own in shapes]
+            matrices = [_matrix(own, shape, k, columns) for own in shapes]
             fits = [x for x in matrices if x is not None]
             if len(fits) == len(shapes):
-                return fits, shape, k
+                return fits, shape, k, columns
     return None
 
 
-def _matrix(own: tuple[int, ...], shape: tuple[int, ...], k: int) -> tuple[int, ...] | None:
+def _matrix(
+    own: tuple[int, ...], shape: tuple[int, ...], k: int, columns: bool
+) -> tuple[int, ...] | None:
     """Return a shape as that of a matrix whose rows are the last axes from k on, or None."""
     ndim = len(shape)
     ones = (1,) * ndim
@@ -180,7 +199,7 @@ def _matrix(own: tuple[int, ...], shape: tuple[int, ...], k: int) -> tuple[int, 
     first, last = own[:k], own[k:]
     if first not in (shape[:k], ones[:k]) or last not in (shape[k:], ones[k:]):
         return None
-    if before and (len(before) > 1 or last != ones[k:]):
+    if before and (len(before) > 1 or (first != ones[:k] if columns else last != ones[k:])):
         return None
     return (*before, math.prod(first), math.prod(last))
 

@@ -46,14 +46,21 @@ def run(
 
 
 def run_rows(
-    graph: Graph, numbers: Sequence[float], inputs: Sequence[Any], shape: tuple[int, int]
+    graph: Graph,
+    numbers: Sequence[float],
+    inputs: Sequence[Any],
+    shape: tuple[int, int],
+    columns: bool = False,
 ) -> None:
     """Run a graph over NumPy's matrices of a shape, and what is broadcast beside them.
 
     An input is such a matrix, a column of as many rows, a row, or a number; the outputs change in
-    place.
+    place. What a graph does to rows it does to `columns` in a compiled loop only, which is `ready`.
     """
     count, n = shape
+    if columns:
+        loop.rows(graph, numbers, inputs, shape, columns)
+        return
     machine: Any = loop if loop.ready(graph, count * n, inputs[-1].dtype) else blocks
     if count * n < threads.SHARED or threads.count() == 1:
         machine.rows(graph, numbers, inputs, shape)

@@ -36,11 +36,11 @@ def runs(monkeypatch, tmp_path_factory):
     monkeypatch.setattr(rows, "WORTH", 1 << 40)
     found = []
     run = loop.rows
-    monkeypatch.setattr(loop, "rows", lambda *a: (found.append(a[-1]), run(*a)))
+    monkeypatch.setattr(loop, "rows", lambda *a: (found.append(a[3]), run(*a)))
     yield found
     for graph in symbol._graphs.values():  # the other tests are of NumPy
-        graph.state.pop("f", None)
-        graph.state.pop("d", None)
+        for kind in [kind for kind in graph.state if str(kind)[:1] in "fd"]:
+            graph.state.pop(kind, None)
 
 
 def same(found, expected, dtype):
@@ -71,6 +71,37 @@ def test_compiled(name, dtype, runs):
         same(found, plain(name, [x.astype(wide) for x in inputs], params), dtype)
         if name in ELEMENTWISE:
             np.testing.assert_array_equal(found, plain(name, inputs, params))
+
+
+@both
+@pytest.mark.parametrize("name", ["moments", "normalize rule", "softmax rule"])
+def test_columns(name, dtype, runs):
+    """What is done to rows is done to columns by loops of the other order."""
+    statement, _, params, kinds = STATEMENTS[name]
+    wide = {"float32": "float64", "float64": "longdouble"}[dtype]
+    statement.run(arrays(kinds, dtype), params)  # the same graph
+    for before, after in (((13,), (N,)), ((101,), (67,)), ((2, 7), (7, 11))):
+        first = {"axis": tuple(range(len(before)))} | ({"eps": 1e-3} if "norm" in name else {})
+        stacked = ["stack of rows" if kind == "stack" else kind for kind in kinds]
+        inputs = arrays(stacked, dtype, before, after)
+        found = statement.run(inputs, first)
+        assert runs.pop() == (np.prod(before), np.prod(after))
+        same(found, plain(name, [x.astype(wide) for x in inputs], first), dtype)
+        inputs[0][-1, ..., 7] = np.nan
+        found = statement.run(inputs, first)
+        assert np.isnan(found[..., 7]).all()
+        assert np.isfinite(np.delete(found, 7, -1)).all()
+        runs.clear()
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis"),
+    [((1, N), (0,)), ((N, 9), (0,)), ((4, 5, N), (1,)), ((9, N), (0, 1))],
+    ids=["one row", "short", "middle", "all"],
+)
+def test_what_has_no_columns(shape, axis, runs):
+    assert STATEMENTS["moments"][0].run([np.ones(shape, "f")], {"axis": axis}) is None
+    assert runs == []
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
@@ -113,15 +144,16 @@ def test_what_is_not_finite(name, value):
 
 
 @both
-def test_a_large_mean_drowns_no_small_spread(dtype):
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_large_mean_drowns_no_small_spread(dtype, axis):
     rng = np.random.default_rng(0)
-    x = (1e4 + rng.standard_normal((9, 3000))).astype(dtype)
-    found = STATEMENTS["moments"][0].run([x], AXIS)
+    x = (1e4 + rng.standard_normal([(3000, 99), (99, 3000)][axis])).astype(dtype)
+    found = STATEMENTS["moments"][0].run([x], {"axis": (axis,)})
     wide = x.astype("longdouble")
-    tolerance = 5 * np.finfo(dtype).eps
-    np.testing.assert_allclose(found[0], wide.mean(1, keepdims=True), rtol=tolerance)
-    np.testing.assert_allclose(found[1], wide.var(1, keepdims=True), rtol=tolerance)
-    constant = STATEMENTS["moments"][0].run([np.full((3, N), 1 / 3, dtype)], AXIS)
+    tolerance = [50, 5][axis] * np.finfo(dtype).eps  # columns are added up one after the other
+    np.testing.assert_allclose(found[0], wide.mean(axis, keepdims=True), rtol=tolerance)
+    np.testing.assert_allclose(found[1], wide.var(axis, keepdims=True), rtol=tolerance)
+    constant = STATEMENTS["moments"][0].run([np.full((N, N), 1 / 3, dtype)], {"axis": (axis,)})
     np.testing.assert_array_equal(constant[0], np.asarray(1 / 3, dtype))
     np.testing.assert_array_equal(constant[1], 0)
 
@@ -214,6 +246,27 @@ def test_the_text():
         "            x5 = a0 - x4\n"
         "            x6 = a1 * x5\n"
         "            out0_[i, j] = x6\n"
+    )
+    text = fuse.loop_source(trace.graph, "float32", columns=True)
+    assert text.split("def plus")[1] == (
+        "(a, b):\n    return a + b\n\n\n"
+        "def loop(a0_, a1_, out0_, m, n):\n"
+        "    x4_ = empty(m, F)\n"
+        "    for i in range(m):\n"
+        "        x4_[i] = F(0)\n"
+        "    for j in range(n):\n"
+        "        for i in range(m):\n"
+        "            a0 = a0_[j, i]\n"
+        "            a1 = a1_[j, i]\n"
+        "            x3 = a0 * a1\n"
+        "            x4_[i] = plus(x4_[i], x3)\n"
+        "    for j in range(n):\n"
+        "        for i in range(m):\n"
+        "            a0 = a0_[j, i]\n"
+        "            a1 = a1_[j, i]\n"
+        "            x5 = a0 - x4_[i]\n"
+        "            x6 = a1 * x5\n"
+        "            out0_[j, i] = x6\n"
     )
 
 

@@ -81,6 +81,7 @@ def arrays(kinds, dtype, before=(13,), after=(N,)):
         "row": (*before, *ones),
         "column": after,
         "stack": (2, *before, *ones),
+        "stack of rows": (2, *(1,) * len(before), *after),
         "0-d": (),
     }
     return [
