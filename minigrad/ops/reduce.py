@@ -195,17 +195,22 @@ def all(x: Value, axis: Axis = None, keepdims: bool = False) -> Any:
 # Log-sum-exp and its kin -------------------------------------------------------------------------
 
 
-def _shifted(xp: Backend, x: Array, axis: tuple[int, ...]) -> tuple[Array, Array]:
-    """Return x less its maximum, which cannot overflow, and that maximum (0 where infinite).
+def _floating(x: Array) -> Array:
+    return x if x.dtype.kind == "f" else x.astype("float64")
 
-    The difference is new memory of a floating dtype, to be computed in.
+
+def _top(x: Array, axis: tuple[int, ...]) -> Array:
+    """Return the largest elements over axes, which are kept."""
+    return x.max(axis if len(axis) != 1 else axis[0], keepdims=True)
+
+
+def _shifted(x: Array, axis: tuple[int, ...]) -> Array:
+    """Return x less its maximum, which cannot overflow, in new memory to be computed in.
+
+    An infinite maximum less itself is NaN, and through the sum the whole row is.
     """
-    if x.dtype.kind != "f":
-        x = x.astype("float64")
-    top = x.max(axis if len(axis) != 1 else axis[0], keepdims=True)
-    if not xp.known_finite(top):
-        top = xp.where(xp.isinf(top), 0, top)
-    return sub(x, top), top
+    x = _floating(x)
+    return sub(x, _top(x, axis))
 
 
 @primitive(
@@ -213,8 +218,11 @@ def _shifted(xp: Backend, x: Array, axis: tuple[int, ...]) -> tuple[Array, Array
     shape_rule=_NONEMPTY,
 )
 def _logsumexp(xp: Backend, x: Array, *, axis: tuple[int, ...], keepdims: bool) -> Array:
-    shifted, top = _shifted(xp, x, axis)
-    total = xp.sum(exp(shifted), axis=axis, keepdims=True)
+    x = _floating(x)
+    top = _top(x, axis)
+    if not xp.known_finite(top):
+        top = xp.where(xp.isinf(top), 0, top)
+    total = xp.sum(exp(sub(x, top)), axis=axis, keepdims=True)
     nothing = total == 0  # all are -∞
     out = xp.log(total + nothing) + top
     out = xp.where(nothing, xp.asarray(-math.inf, out.dtype), out)
@@ -229,7 +237,10 @@ def _base(out: Any, x: Any, axis: tuple[int, ...]) -> Any:
 
 @in_float32
 def logsumexp(x: Value, axis: Axis = None, keepdims: bool = False) -> Any:
-    """Return log Σ eˣ over axes, without overflow; of nothing but -∞, -∞ with derivative 0."""
+    """Return log Σ eˣ over axes, without overflow; ∞ where an x is.
+
+    Of nothing but -∞ it is -∞, with derivative 0.
+    """
     return _logsumexp(x, axis=axes(axis, len(shape_of(x)), "logsumexp"), keepdims=keepdims)
 
 
@@ -241,7 +252,7 @@ def _softmax_rule(g: Any, out: Any, axis: tuple[int, ...]) -> Any:
 @primitive(_softmax_rule, tangent=_softmax_rule, one_pass=True, shape_rule=_NONEMPTY)
 @in_rows()
 def _softmax(xp: Backend, x: Array, *, axis: tuple[int, ...]) -> Array:
-    shifted = _shifted(xp, x, axis)[0]
+    shifted = _shifted(x, axis)
     weights = xp.exp(shifted, out=shifted)
     weights /= xp.sum(weights, axis=axis, keepdims=True)
     return weights
@@ -251,8 +262,9 @@ def _softmax(xp: Backend, x: Array, *, axis: tuple[int, ...]) -> Array:
 def softmax(x: Value, axis: Axis = -1) -> Any:
     """Return eˣ / Σ eˣ over an axis, without overflow.
 
-    Where all x are -∞ there is nothing to share: value and derivative are NaN, as in PyTorch. Give
-    such a row numbers first: ``softmax(where(mask | ~any(mask, -1, keepdims=True), x, -inf))``.
+    Where all x are -∞ there is nothing to share, and where one is ∞ nothing to share it by: values
+    and derivatives are NaN, as in PyTorch. Give a row of -∞ numbers first:
+    ``softmax(where(mask | ~any(mask, -1, keepdims=True), x, -inf))``.
     """
     return _softmax(x, axis=axes(axis, len(shape_of(x)), "softmax"))
 
@@ -268,14 +280,17 @@ def _log_softmax(xp: Backend, x: Array, *, axis: tuple[int, ...]) -> Array:
     turned = xp.columns_first(x, axis)
     if turned:
         x, axis = x.T.copy(), (0,)
-    shifted = _shifted(xp, x, axis)[0]
+    shifted = _shifted(x, axis)
     shifted -= xp.log(xp.sum(exp(shifted), axis=axis, keepdims=True))
     return shifted.T.copy() if turned else shifted
 
 
 @in_float32
 def log_softmax(x: Value, axis: Axis = -1) -> Any:
-    """Return x - log Σ eˣ over an axis, without overflow; NaN where all x are -∞, as in PyTorch."""
+    """Return x - log Σ eˣ over an axis, without overflow.
+
+    It is NaN where all x are -∞ or one is ∞, as in PyTorch.
+    """
     return _log_softmax(x, axis=axes(axis, len(shape_of(x)), "log_softmax"))
 
 

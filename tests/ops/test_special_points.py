@@ -179,6 +179,42 @@ def test_erf_to_the_last_digits(dtype):
     assert error.max() < {"float32": 4e-7, "float64": 1e-15}[dtype]
     assert mg.erf(x).dtype == dtype
     assert np.isnan(mg.erf(np.array([np.nan], dtype))).all()
+    assert mg.erf(np.array([-np.inf, -1e30, 1e30, np.inf], dtype)).tolist() == [-1, -1, 1, 1]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_gelu_of_a_large_negative_number_is_0(dtype):
+    x = mg.tensor([-60.0, -1e4, -1e15], dtype=dtype, requires_grad=True)
+    y = mg.nn.functional.gelu(x)
+    y.sum().backward()
+    assert not y.numpy().any()
+    assert not x.grad.numpy().any()
+
+
+@pytest.mark.parametrize("f", [mg.softmax, mg.log_softmax])
+@pytest.mark.parametrize("shape", [(4, 3), (20, 3), (400, 300)])
+def test_a_row_with_infinity_is_nan_and_alone(f, shape):
+    """As in PyTorch: ∞ / ∞ is no share, and the others have none of it."""
+    x = np.random.default_rng(0).normal(size=shape).astype("float32")
+    expected = f(x)
+    x[1, 1] = x[2, 0] = x[2, 2] = INF
+    x[3] = -INF
+    x[3, 0] = INF
+    expected[1:4] = np.nan
+    for axis, array, rows in ((1, x, expected), (0, x.T.copy(), expected.T)):
+        with np.errstate(invalid="ignore"):
+            found = f(mg.tensor(array), axis).numpy()
+        np.testing.assert_allclose(found, rows, rtol=1e-6)
+
+
+def test_logsumexp_with_infinity_is_infinite():
+    x = mg.tensor([[1, INF, 2], [INF, INF, -INF], [1, 2, -INF]], requires_grad=True)
+    with np.errstate(invalid="ignore"):
+        y = mg.logsumexp(x, 1)
+        y.sum().backward()
+    np.testing.assert_allclose(y.tolist(), [INF, INF, np.logaddexp(1, 2)], rtol=1e-6)
+    assert x.grad[0].tolist()[::2] == [0, 0]
+    assert np.isfinite(x.grad[2].numpy()).all()
 
 
 @pytest.mark.parametrize("f", [mg.softmax, mg.log_softmax])
