@@ -204,7 +204,7 @@ def _own(g: Any, taken: set[int]) -> Any:
     if not isinstance(g, Tensor):
         return backend.apart(g, taken)
     with enable_grad():  # so that a copy is recorded
-        return g if backend.alone(g.data, taken) else clone(g)
+        return g if backend.claim(g.data, taken) else clone(g)
 
 
 def _tensor(value: Any) -> Tensor:

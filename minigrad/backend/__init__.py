@@ -165,11 +165,11 @@ def writable(array: Array) -> Array:
     return array
 
 
-def alone(array: Array, owners: set[int]) -> bool:
-    """Say whether an array has memory of its own to write to, where every element has its place.
+def claim(array: Array, owners: set[int]) -> bool:
+    """Add an array's memory to that of the `owners` (by identity), and return whether it was free.
 
-    It has not if it was broadcast, or looks at a part of some memory, or at that of one of the
-    `owners` (by identity), to which its own is added.
+    It is the array's own to write to only if every element has its place there, and nobody else.
+    Nothing is added for one that was broadcast, looks at a part of some memory, or at an owner's.
     """
     base = owner(array)
     if id(base) in owners:
@@ -184,8 +184,8 @@ def alone(array: Array, owners: set[int]) -> bool:
 
 
 def apart(array: Array, owners: set[int]) -> Array:
-    """Return an array in memory of its own (see `alone`): itself, or a copy."""
-    if alone(array, owners):
+    """Return an array in memory of its own: itself, if it can `claim` that, or a copy."""
+    if claim(array, owners):
         return array
     array = copied(array)
     owners.add(id(owner(array)))
