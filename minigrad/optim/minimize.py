@@ -193,7 +193,7 @@ def _search(
     f, g = at.here()
     x, nit = at.x, 0
     if not math.isfinite(f):
-        return result(0, x, f, g, 3, "the value or its gradient is not finite at the start")
+        return result(0, x, f, g, 3, at.lacks())
     try:
         while not float(at.xp.abs(g).max()) <= gtol:
             if nit >= maxiter:

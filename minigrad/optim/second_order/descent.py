@@ -204,7 +204,7 @@ class SecondOrder(Optimizer):
         f, g = at.here()
         x, norm = at.x, at.norm(g)
         if not math.isfinite(f) or not math.isfinite(norm):
-            step = Step(0.0, x, f, g, "the loss or its gradient is not finite at the start")
+            step = Step(0.0, x, f, g, at.lacks())
         elif norm == 0:
             step = Step(0.0, x, f, g, "the gradient is 0")
         else:

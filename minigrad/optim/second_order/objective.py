@@ -125,6 +125,16 @@ class Objective:
         """Return loss and gradient at the present point, computed if they are not known."""
         return self.value_and_gradient(self.x)
 
+    def lacks(self) -> str:
+        """Say what is not finite at the first point, the loss or its gradient alone."""
+        value = math.nan if self.loss is None else float(self.loss.data.item())
+        if not math.isfinite(value):
+            return "the loss is not finite at the start"
+        return (
+            f"the loss is {value:.3g} at the start, and its gradient is not finite; "
+            "mg.detect_anomaly() says where that begins"
+        )
+
     def can_end(self, x: Array) -> bool:
         """Say whether the gradient at x is finite: for who has only seen that the value is.
 

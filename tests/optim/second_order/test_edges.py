@@ -71,6 +71,19 @@ def test_a_step_alone_takes_no_gradient_at_its_end():
         assert optimizer.report.njev == 1
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy, for 0 · ∞
+def test_a_step_from_where_there_is_no_gradient_says_which_it_is():
+    x = leaf([1.0, 2.0])
+    optimizer = optim.Newton([x], line_search="armijo")
+    optimizer.step(lambda: no_slope_at_0(x))
+    assert x.tolist() == [0, 0]  # the step has seen a value only
+    optimizer.step(lambda: no_slope_at_0(x))
+    assert x.tolist() == [0, 0]
+    assert optimizer.report.reason.startswith("the loss is 0 at the start, and its gradient is not")
+    optimizer.step(lambda: mg.log(x).sum())
+    assert optimizer.report.reason == "the loss is not finite at the start"
+
+
 # Newton's equations ------------------------------------------------------------------------------
 
 
