@@ -324,23 +324,57 @@ def _array(data: Any, dtype: DType, device: Device | None) -> Array:
     xp = backend.get(where)
     if not backend.is_array(data):
         host = backend.cpu
-        if isinstance(data, (list, tuple)):
-            data = _untensor(data)
+        given = data
         typed = hasattr(data, "__array__") or hasattr(data, "__array_interface__")
         try:
+            if isinstance(data, (list, tuple)):
+                data = _untensor(data)
             data = host.array(host.asarray(data) if typed else data)
-        except ValueError as error:
-            raise ShapeError(f"the nested lists are ragged ({error})") from None
+        except (ValueError, RecursionError) as error:
+            raise ShapeError(_misshapen(error)) from None
         wanted = data.dtype if dtype is None or typed else legal_dtype(dtype)
         backend.check_range(data, wanted)
-        legal_dtype(data.dtype)
+        _check_numbers(data, given)
         if data.dtype == "float64" and not typed and dtype is None:
             data = data.astype("float32")
         data = xp.from_host(data, where)
     else:
-        legal_dtype(data.dtype)
+        _check_numbers(data, data)
         data = backend.moved(data, where)
     return data if dtype is None else data.astype(legal_dtype(dtype), copy=False)
+
+
+def _misshapen(error: Exception) -> str:
+    """Return what is wrong with nested lists of which no array can be made."""
+    if isinstance(error, RecursionError) or "maximum" in str(error):
+        return "the lists are nested too deep for an array, which has at most 64 axes"
+    return f"the nested lists are ragged ({error})"
+
+
+def _check_numbers(array: Array, data: Any) -> None:
+    """Raise TypeError for an array of anything but real numbers or booleans, made of `data`."""
+    if array.dtype.kind in "fiub":
+        return
+    wrong, parts = data, [data]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, (list, tuple)):
+            parts.extend(reversed(part))
+        elif not isinstance(part, (bool, int, float)):
+            wrong = part
+            break
+    kind = f"an array of {wrong.dtype}" if hasattr(wrong, "dtype") else type(wrong).__name__
+    advice = ""
+    if isinstance(wrong, str):
+        advice = "; try float(...) of each"
+    elif isinstance(wrong, complex) or array.dtype.kind == "c":
+        advice = "; try the real and the imaginary part"
+    elif hasattr(wrong, "__iter__"):
+        advice = "; try list(...) of it"
+    raise TypeError(
+        "a tensor holds real numbers or booleans, in a number, nested lists, an array or a tensor, "
+        f"not {kind}{advice}"
+    )
 
 
 def legal_dtype(dtype: DType) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import math
 from collections.abc import Callable, Iterable, Iterator
 from types import ModuleType
 from typing import Any, TypeVar, cast
@@ -240,8 +241,11 @@ def check_range(values: Array, dtype: Any) -> None:
         wrong = values[~inside].tolist()  # NaN too
     if wrong:
         limits = cpu.iinfo(dtype)
+        number: Any = wrong[0]
+        if isinstance(number, int) and abs(number) >= 10**40:  # Python itself writes 4,300 digits
+            number = f"a number of about {math.log10(abs(number)):.0f} digits"
         raise OverflowError(
-            f"{wrong[0]} is no number of {dtype}, which holds {limits.min} to {limits.max}; try a "
+            f"{number} is no number of {dtype}, which holds {limits.min} to {limits.max}; try a "
             "wider dtype, or floating numbers"
         )
 

@@ -171,6 +171,14 @@ def not_differentiable():
     y.backward()
 
 
+def nested(depth):
+    """Return a number in so many lists."""
+    data = 1.0
+    for _ in range(depth):
+        data = [data]
+    return data
+
+
 def flot32(make):
     """Return a call of `make` with a dtype that is none."""
     return lambda: make(dtype="flot32")
@@ -211,7 +219,7 @@ ERRORS = [
     (lambda: mg.sum(mg.ones(3), keepdim=True), TypeError, "sum has no keepdim=; use keepdims="),
     (lambda: mg.sum(mg.ones(3), along=0), TypeError, "has no along=; it takes x, axis, keepdims"),
     (lambda: mg.full(2, 300, dtype="int8"), OverflowError, "300 is no number of int8.*-128 to 127"),
-    (lambda: mg.full(2, None), TypeError, "no dtype of real numbers"),
+    (lambda: mg.full(2, None), TypeError, "holds real numbers or booleans, .* not NoneType"),
     (lambda: mg.arange(300, dtype="int8"), OverflowError, "299 is no number of int8"),
     (lambda: mg.arange(10**30), OverflowError, "is no number of int64"),
     (lambda: mg.arange(0, 5, 0), ValueError, "arange from 0 to 5 in steps of 0 has no end; legal"),
@@ -241,7 +249,21 @@ ERRORS = [
     (unknown_device, mg.DeviceError, "tpu.*cpu.*cuda"),
     (ragged, mg.ShapeError, "ragged"),
     (text, TypeError, "real numbers"),
-    (complex_numbers, TypeError, "real numbers"),
+    (complex_numbers, TypeError, "real numbers .* not complex; try the real and the imaginary"),
+    (lambda: mg.tensor([[1.0], [None]]), TypeError, "real numbers or booleans, .* not NoneType$"),
+    (lambda: mg.tensor([1, "2"]), TypeError, r"not str; try float\(...\) of each"),
+    (lambda: mg.tensor({1.0}), TypeError, r"not set; try list\(...\) of it"),
+    (lambda: mg.tensor(i for i in range(3)), TypeError, r"not generator; try list\(...\) of it"),
+    (lambda: mg.tensor(np.array(["a"])), TypeError, "not an array of <U1"),
+    (lambda: mg.tensor(nested(70)), mg.ShapeError, "too deep .* at most 64 axes"),
+    (lambda: mg.tensor(nested(9000)), mg.ShapeError, "too deep .* at most 64 axes"),
+    (lambda: mg.tensor([1, 10**400]), OverflowError, "^a number of about 400 digits is no number"),
+    (lambda: mg.tensor(-(10**5000)), OverflowError, "^a number of about 5000 digits is no number"),
+    (
+        lambda: mg.tensor([2**40], dtype="int32"),
+        OverflowError,
+        "1099511627776 is no number of int32",
+    ),
     (strange_operand, TypeError, "dict"),
     (index_of_float, TypeError, "float32"),
     (float_mask, IndexError, "float32"),
