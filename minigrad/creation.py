@@ -5,6 +5,7 @@ Floor 2. Each takes `dtype` (default float32), `device` (default ``"cpu"``) and 
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -62,6 +63,7 @@ def zeros_like(
     x: Tensor, dtype: DType = None, device: Device | None = None, requires_grad: bool = False
 ) -> Tensor:
     """Return zeros of the shape of x, and of its dtype and device unless others are given."""
+    x = x if isinstance(x, Tensor) else tensor(x)
     return zeros(
         x.shape, dtype=dtype or x.dtype, device=device or x.device, requires_grad=requires_grad
     )
@@ -72,6 +74,7 @@ def ones_like(
     x: Tensor, dtype: DType = None, device: Device | None = None, requires_grad: bool = False
 ) -> Tensor:
     """Return ones of the shape of x, and of its dtype and device unless others are given."""
+    x = x if isinstance(x, Tensor) else tensor(x)
     return ones(
         x.shape, dtype=dtype or x.dtype, device=device or x.device, requires_grad=requires_grad
     )
@@ -82,7 +85,7 @@ def eye(
     n: int, dtype: DType = "float32", device: Device | None = None, requires_grad: bool = False
 ) -> Tensor:
     """Return the n × n identity."""
-    return _made("eye", sizes("eye", (n,))[0], dtype, device, requires_grad)
+    return _made("eye", sizes("eye", (n, n))[0], dtype, device, requires_grad)
 
 
 @told
@@ -127,7 +130,7 @@ def linspace(
     requires_grad: bool = False,
 ) -> Tensor:
     """Return `count` evenly spaced numbers from start to stop, both included."""
-    (count,) = sizes("linspace", (count,))
+    count, _ = sizes("linspace", (count, count))
     array = backend.get(device).linspace(start, stop, count, dtype=legal_dtype(dtype))
     return Tensor.of(array).requires_grad_(requires_grad)
 
@@ -159,9 +162,12 @@ def sizes(what: str, shape: tuple[Any, ...], low: int = 0) -> tuple[int, ...]:
     Raises TypeError for a size that is no integer, ShapeError for one below `low`, naming `what`.
     """
     given = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
+    found = []
     for n in given:
-        if not hasattr(n, "__index__"):
-            raise TypeError(f"{what}: every size must be an integer, not {n!r}")
-        if n < low:
+        try:
+            found.append(operator.index(n))
+        except TypeError:
+            raise TypeError(f"{what}: every size must be an integer, not {n!r}") from None
+        if found[-1] < low:
             raise ShapeError(f"{what}: every size must be at least {low}, not {n}")
-    return tuple(map(int, given))
+    return tuple(found)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import numbers
+import re
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
@@ -188,7 +190,7 @@ def told(
     def call(*arguments: Any, **given: Any) -> Any:
         try:
             return function(*arguments, **given)
-        except TypeError:
+        except (TypeError, AttributeError, ValueError) as error:
             kind = type(arguments[0]) if made else None
             name = kind.__name__ if kind else function.__name__
             # An optimizer's class has a signature of its own, with what its formula takes.
@@ -199,7 +201,8 @@ def told(
                     mine = list(signature.parameters.values())[1:]
                     signature = signature.replace(parameters=mine)
             own = arguments[1:] if made or method else arguments
-            said = misused(name, signature, own, given, advice)
+            said = isinstance(error, TypeError) and misused(name, signature, own, given, advice)
+            said = said or mistaken(name, signature, own, given, error)
             if said:
                 raise TypeError(said) from None
             raise
@@ -270,3 +273,72 @@ def advised(key: str, legal: list[str], advice: dict[str, str] | None = None) ->
                 return "give it by position"
             return f"use {here}={', as in NumPy' if key in _AS_IN_NUMPY else ''}"
     return _ADVICE.get(key, "")
+
+
+# what Python and NumPy say of a value that is not of the kind that an expression takes
+_RAW = re.compile(
+    "not supported between|unsupported operand|bad operand|not iterable|not callable|has no len|"
+    "cannot be interpreted as|truth value of an array|can't multiply|argument must be|ambiguous|"
+    "not subscriptable|could not (convert|broadcast)|argument expected|unhashable|^ufunc|"
+    "scalar (index|arrays)|can be converted"
+)
+_TENSOR, _LIST = "a tensor, as of mg.tensor(...)", "a list, such as list(model.parameters())"
+# a part of an annotation → what it is called, and whether a value is one
+_KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "None": ("None", lambda x: x is None),
+    "bool": ("True or False", lambda x: isinstance(x, bool)),
+    "str": ("a string", lambda x: isinstance(x, str)),
+    "int": ("an integer", lambda x: _number(x, "iu", numbers.Integral)),
+    "float": ("a number", lambda x: _number(x, "fiub", numbers.Real)),
+    "Tensor": (_TENSOR, lambda x: hasattr(x, "requires_grad")),
+    "Sequence": ("a list or tuple", lambda x: _several(x, "__getitem__")),
+    "Iterable": (_LIST, lambda x: _several(x, "__iter__")),
+    "Parameters": (_LIST, lambda x: _several(x, "__iter__")),
+    "Module": ("a module", lambda x: hasattr(x, "named_parameters")),
+    "Optimizer": ("an optimizer", lambda x: hasattr(x, "param_groups")),
+    "Callable": ("a function", callable),
+}
+
+
+def _number(x: Any, kinds: str, plain: type) -> bool:
+    """Say whether x is a number of Python's, or a tensor or array of one, of kinds of dtype."""
+    if isinstance(x, plain):
+        return True
+    return getattr(x, "size", 0) == 1 and getattr(x.dtype, "kind", "") in tuple(kinds)
+
+
+def _several(x: Any, attribute: str) -> bool:
+    return hasattr(x, attribute) and not isinstance(x, (str, bytes, type))
+
+
+def mistaken(
+    name: str,
+    signature: inspect.Signature,
+    arguments: tuple[Any, ...],
+    given: dict[str, Any],
+    error: Exception,
+) -> str:
+    """Return which argument is not of the kind that is annotated, or "" if all seem to be.
+
+    That is looked for only where an `error` is Python's or NumPy's own, for those do not say it.
+    """
+    missing = isinstance(error, AttributeError)
+    if not missing and not _RAW.search(str(error)):
+        return ""
+    for key, value in signature.bind(*arguments, **given).arguments.items():
+        annotation = signature.parameters[key].annotation
+        parts = [part.split("[")[0] for part in str(annotation).split(" | ")]
+        if missing and value is getattr(error, "obj", None) and not hasattr(value, "dtype"):
+            return f"{name}: {key}={_brief(value)} is not {_KINDS.get(parts[0], (_TENSOR,))[0]}"
+        if all(part in _KINDS for part in parts) and not any(_KINDS[p][1](value) for p in parts):
+            legal = " or ".join(_KINDS[part][0] for part in parts)
+            return f"{name}: {key}={_brief(value)} is not {legal}"
+    return ""
+
+
+def _brief(value: Any) -> str:
+    """Return a value as one short line."""
+    if getattr(value, "shape", ()):
+        return f"a {type(value).__name__} of shape {tuple(value.shape)}"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -179,6 +179,9 @@ class Primitive:
             try:
                 return self.forward(backend.cpu, *inputs, **params)
             except Exception as error:
+                if isinstance(error, AttributeError) and not all(type(x) is _Array for x in inputs):
+                    # Numbers, and it computes with what only arrays have.
+                    return self(*map(backend.cpu.asarray, inputs), **params)
                 raise self._explain(list(inputs), error, params) from None
         values: list[Any] = []
         parents: list[Any] = []  # of the inputs that need a gradient; None for the others
@@ -251,6 +254,14 @@ class Primitive:
             return DeviceError(
                 f"{self.__name__}: operands on {' and '.join(devices)}; "
                 f"move one with .to({devices[-1]!r})"
+            )
+        odd = [str(x.dtype) for x in arrays if x.dtype.kind not in "fiub"]
+        if odd:
+            return TypeError(f"{self.__name__}: an operand of {odd[0]}; legal are real numbers")
+        if "numpy boolean" in str(error):
+            return TypeError(
+                f"{self.__name__}: there is none of booleans; use .astype(mg.float32) first, or ~ "
+                "for not and != for either"
             )
         known = backend.explained(error)
         if known is not error:

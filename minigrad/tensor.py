@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from minigrad import backend
 from minigrad.backend import Array, Device, DeviceError
+from minigrad.backend.legal import check_numbers, check_range, misshapen, no_place
+from minigrad.backend.legal import legal_dtype as legal_dtype
 from minigrad.mode import GraphError, ShapeError, mode
 from minigrad.node import Node, clock
 
@@ -53,8 +55,8 @@ class Tensor:
         self.changed = [0]
         self.name: str | None = None
         self.requires_grad = False
-        if requires_grad:
-            self.requires_grad_()
+        if requires_grad is not False:
+            self.requires_grad_(requires_grad)
 
     @classmethod
     def of(cls, data: Array, node: Node | None = None, changed: list[int] | None = None) -> Tensor:
@@ -122,6 +124,11 @@ class Tensor:
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Ask for gradients of this leaf (or no longer), and return it."""
+        if not isinstance(requires_grad, (bool, backend.cpu.bool_)):
+            raise TypeError(
+                f"requires_grad is True or False, not {type(requires_grad).__name__}; for a tensor "
+                "of a shape use mg.zeros(2, 3)"
+            )
         if self.node is not None:
             raise GraphError(
                 "requires_grad belongs to leaves; use .detach() to cut this tensor off its graph"
@@ -279,8 +286,15 @@ class Tensor:
         ):
             return function(self, other)  # type: ignore[no-any-return]
         xp = backend.of((self.data,))
-        value = function(self.data, _raw(other))
-        xp.copyto(backend.writable(self.data), value, casting="same_kind")
+        given = _raw(other)
+        if isinstance(given, (list, tuple)):
+            given = _array(given, None, self.device)
+        place = backend.writable(self.data)
+        try:
+            xp.copyto(place, function(self.data, given), casting="same_kind")
+        except (TypeError, ValueError) as error:
+            kind = TypeError if isinstance(error, TypeError) else ShapeError
+            raise kind(no_place(self.data, given, error)) from None
         self.modified()
         return self
 
@@ -331,65 +345,17 @@ def _array(data: Any, dtype: DType, device: Device | None) -> Array:
                 data = _untensor(data)
             data = host.array(host.asarray(data) if typed else data)
         except (ValueError, RecursionError) as error:
-            raise ShapeError(_misshapen(error)) from None
+            raise ShapeError(misshapen(error)) from None
         wanted = data.dtype if dtype is None or typed else legal_dtype(dtype)
-        backend.check_range(data, wanted)
-        _check_numbers(data, given)
+        check_range(data, wanted)
+        check_numbers(data, given)
         if data.dtype == "float64" and not typed and dtype is None:
             data = data.astype("float32")
         data = xp.from_host(data, where)
     else:
-        _check_numbers(data, data)
+        check_numbers(data, data)
         data = backend.moved(data, where)
     return data if dtype is None else data.astype(legal_dtype(dtype), copy=False)
-
-
-def _misshapen(error: Exception) -> str:
-    """Return what is wrong with nested lists of which no array can be made."""
-    if isinstance(error, RecursionError) or "maximum" in str(error):
-        return "the lists are nested too deep for an array, which has at most 64 axes"
-    return f"the nested lists are ragged ({error})"
-
-
-def _check_numbers(array: Array, data: Any) -> None:
-    """Raise TypeError for an array of anything but real numbers or booleans, made of `data`."""
-    if array.dtype.kind in "fiub":
-        return
-    wrong, parts = data, [data]
-    while parts:
-        part = parts.pop()
-        if isinstance(part, (list, tuple)):
-            parts.extend(reversed(part))
-        elif not isinstance(part, (bool, int, float)):
-            wrong = part
-            break
-    kind = f"an array of {wrong.dtype}" if hasattr(wrong, "dtype") else type(wrong).__name__
-    advice = ""
-    if isinstance(wrong, str):
-        advice = "; try float(...) of each"
-    elif isinstance(wrong, complex) or array.dtype.kind == "c":
-        advice = "; try the real and the imaginary part"
-    elif hasattr(wrong, "__iter__"):
-        advice = "; try list(...) of it"
-    raise TypeError(
-        "a tensor holds real numbers or booleans, in a number, nested lists, an array or a tensor, "
-        f"not {kind}{advice}"
-    )
-
-
-def legal_dtype(dtype: DType) -> Any:
-    """Return the NumPy dtype of real numbers or booleans that is meant, or raise TypeError."""
-    try:
-        found = backend.cpu.dtype(dtype)
-    except TypeError:
-        found = None
-    if found is None or found.kind not in "fiub":
-        advice = "mg.float16: NumPy has no bfloat16" if "bfloat16" in str(dtype) else "mg.float32"
-        raise TypeError(
-            f"{dtype!r} is no dtype of real numbers or booleans (and no device); legal are "
-            f"float32, float64, float16, int64, int32, bool and their like; try {advice}"
-        )
-    return found
 
 
 def _untensor(data: Any) -> Any:

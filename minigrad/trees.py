@@ -44,6 +44,11 @@ def called(
     A list is a tree, so ``[1.0, 2.0]`` reaches f as a list of two Tensors, or as two arguments.
     That is legal, and seldom what is meant.
     """
+    if not callable(f):
+        raise TypeError(
+            f"what is differentiated is a function, given by its name, not {type(f).__name__}; of "
+            "a Tensor that was computed, mg.autograd.grad(outputs, inputs)"
+        )
     try:
         return f(*arguments, **(keywords or {}))
     except (TypeError, AttributeError) as error:

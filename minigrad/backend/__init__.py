@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import math
 from collections.abc import Callable, Iterable, Iterator
 from types import ModuleType
 from typing import Any, TypeVar, cast
@@ -37,12 +36,13 @@ def canonical(device: Device | None) -> Device:
 
     Raises DeviceError for a name that is no device's.
     """
-    if device is None or device == "cpu":
+    if device is None:
         return "cpu"
-    if device == "cuda":
-        return "cuda:0"
-    if isinstance(device, str) and device.startswith("cuda:") and device[5:].isdecimal():
-        return device
+    if isinstance(device, str):
+        if device in ("cpu", "cuda"):
+            return "cpu" if device == "cpu" else "cuda:0"
+        if device.startswith("cuda:") and device[5:].isdecimal():
+            return device
     raise DeviceError(
         f'no device {device!r}; the devices are "cpu", "cuda" and "cuda:0", "cuda:1", …'
     )
@@ -226,28 +226,6 @@ def moved(array: Array, device: Device) -> Array:
     if where != "cpu" and not isinstance(array, cpu.Array):
         return get(where).from_device(array, where)
     return get(where).from_host(of((array,)).to_host(array), where)
-
-
-def check_range(values: Array, dtype: Any) -> None:
-    """Raise OverflowError for integers beyond 64 bits, or beyond the integer dtype wanted."""
-    if values.dtype.kind == "O":  # NumPy's way out
-        wrong = [x for x in values.flat if isinstance(x, int) and abs(x) >= 2**63]
-        dtype = cpu.dtype("int64")
-    elif values.dtype == dtype or dtype.kind not in "iu" or values.dtype.kind not in "iuf":
-        return
-    else:
-        low, high = float(cpu.iinfo(dtype).min), float(cpu.iinfo(dtype).max)
-        inside = (values >= low) & (values < high if high > 2**53 else values <= high)
-        wrong = values[~inside].tolist()  # NaN too
-    if wrong:
-        limits = cpu.iinfo(dtype)
-        number: Any = wrong[0]
-        if isinstance(number, int) and abs(number) >= 10**40:  # Python itself writes 4,300 digits
-            number = f"a number of about {math.log10(abs(number)):.0f} digits"
-        raise OverflowError(
-            f"{number} is no number of {dtype}, which holds {limits.min} to {limits.max}; try a "
-            "wider dtype, or floating numbers"
-        )
 
 
 def streamed(batches: Iterable[tuple[Array, ...]], device: Device) -> Iterator[tuple[Array, ...]]:

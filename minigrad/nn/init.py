@@ -42,7 +42,7 @@ def calculate_gain(nonlinearity: str, slope: float = 0.01) -> float:
 
 
 def fans(tensor: Tensor) -> tuple[int, int]:
-    """Return (fan_in, fan_out) of a weight of shape (out, in, *receptive field).
+    """Return (fan_in, fan_out) of a weight of shape (out, in, *receptive field), at least 1.
 
     Raises ShapeError for a tensor of fewer than two axes.
     """
@@ -52,10 +52,14 @@ def fans(tensor: Tensor) -> tuple[int, int]:
             "biases with zeros_, constant_, uniform_ or normal_"
         )
     receptive = math.prod(tensor.shape[2:])
-    return tensor.shape[1] * receptive, tensor.shape[0] * receptive
+    return max(tensor.shape[1] * receptive, 1), max(tensor.shape[0] * receptive, 1)
 
 
 def _fill(tensor: Tensor, values: Any) -> Tensor:
+    if not isinstance(tensor, Tensor):
+        raise TypeError(
+            f"what is filled is a Tensor, such as a Parameter, not {type(tensor).__name__}"
+        )
     tensor.data[...] = values
     tensor.modified()
     return tensor
@@ -63,6 +67,11 @@ def _fill(tensor: Tensor, values: Any) -> Tensor:
 
 def _random(tensor: Tensor, kind: str) -> Any:
     """Return random numbers of the tensor's shape, dtype and device."""
+    if tensor.dtype.kind != "f":
+        raise TypeError(
+            f"random initial values are floating, and the tensor is of {tensor.dtype}; use "
+            ".astype(mg.float32)"
+        )
     draw = getattr(random.generator(tensor.device), kind)
     dtype = tensor.dtype if tensor.dtype.itemsize >= 4 else "float32"
     return draw(tensor.shape, dtype=dtype)
@@ -73,7 +82,7 @@ def _random(tensor: Tensor, kind: str) -> Any:
 
 def constant_(tensor: Tensor, value: float) -> Tensor:
     """Fill with one value."""
-    return _fill(tensor, value)
+    return _fill(tensor, float(value))
 
 
 def zeros_(tensor: Tensor) -> Tensor:

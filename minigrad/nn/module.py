@@ -232,6 +232,11 @@ class Module:
         Raises ValueError for a name that is missing or unexpected, unless `strict` is False, and
         ShapeError for a shape that differs.
         """
+        if not isinstance(state, Mapping):
+            raise TypeError(
+                f"a state is a dict of arrays by their names, not {type(state).__name__}; use "
+                "module.state_dict()"
+            )
         places = {name: value for name, _, _, value in self._named_tensors(shared=True)}
         missing = [name for name in places if name not in state]
         unexpected = [name for name in state if name not in places]

@@ -46,7 +46,14 @@ def mul(xp: Backend, a: Array, b: Array) -> Array:
     return a * b
 
 
-@elementwise(lambda b: 1 / b, lambda b, out: -out / b)
+def _inverse(b: Any) -> Any:
+    """Return 1 / b; of Python's 0, by which Python does not divide, infinity, as of an array's."""
+    if type(b) in (float, int, bool) and not b:
+        return math.copysign(math.inf, b)
+    return 1 / b
+
+
+@elementwise(lambda b: _inverse(b), lambda b, out: -out / b)
 @one_pass
 def div(xp: Backend, a: Array, b: Array) -> Array:
     """Return a / b."""
@@ -190,7 +197,7 @@ def tanh(xp: Backend, x: Array) -> Array:
 @one_pass
 def sigmoid(xp: Backend, x: Array) -> Array:
     """Return 1 / (1 + e⁻ˣ), to full relative precision; x is limited to where e⁻ˣ is finite."""
-    lowest = -int(math.log(xp.finfo(x.dtype).max)) if x.dtype.kind == "f" else -88
+    lowest = float(-int(math.log(xp.finfo(x.dtype).max)) if x.dtype.kind == "f" else -88)
     return 1 / (1 + xp.exp(-xp.maximum(x, lowest)))
 
 

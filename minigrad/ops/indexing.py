@@ -5,6 +5,7 @@ All are linear; the derivative of each is its transpose. That of an index adds i
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from minigrad import backend
 from minigrad.mode import ShapeError
 from minigrad.ops.elementwise import add
-from minigrad.ops.shape import _matrices, axes, flatten, shape_of, unsqueeze
+from minigrad.ops.shape import _matrices, flatten, one_axis, shape_of, unsqueeze
 from minigrad.primitive import Array, Backend, linear, primitive
 from minigrad.tensor import Tensor, Value
 
@@ -79,7 +80,7 @@ def take(x: Value, indices: Any, axis: int | None = None) -> Any:
     """Return the elements of x at integer `indices` along an axis (None: of x flattened)."""
     if axis is None:
         return getitem(flatten(x), indices)
-    axis = axes(axis, len(shape_of(x)), "take")[0]
+    axis = one_axis(axis, len(shape_of(x)), "take")
     return getitem(x, (slice(None),) * axis + (indices,))
 
 
@@ -115,7 +116,7 @@ def _along(index: Any, axis: int, ndim: int, operation: str) -> tuple[Any, ...]:
             f"{operation}: the index is an integer array of {ndim} axes, not "
             f"{array.dtype} of shape {array.shape}"
         )
-    axis = axes(axis, ndim, operation)[0]
+    axis = one_axis(axis, ndim, operation)
     parts: list[Any] = []
     for a, n in enumerate(array.shape):
         shape = (1,) * a + (n,) + (1,) * (ndim - a - 1)
@@ -152,7 +153,7 @@ def concatenate(xs: Sequence[Value], axis: int = 0) -> Any:
     if not len(xs):
         raise ShapeError("concatenate: needs at least one tensor")
     shapes = [shape_of(x) for x in xs]
-    axis = axes(axis, len(shapes[0]), "concatenate")[0]
+    axis = one_axis(axis, len(shapes[0]), "concatenate")
     ends = list(accumulate(shape[axis] if axis < len(shape) else 0 for shape in shapes))
     return _concatenate(*xs, axis=axis, ends=ends)
 
@@ -163,15 +164,16 @@ def stack(xs: Sequence[Value], axis: int = 0) -> Any:
     if len(set(shapes)) > 1:
         names = " and ".join(str(shape) for shape in shapes)
         raise ShapeError(f"stack: shapes {names} do not fit; they must be equal")
-    axis = axes(axis, len(shapes[0]) + 1, "stack")[0] if shapes else 0
+    axis = one_axis(axis, len(shapes[0]) + 1, "stack") if shapes else 0
     return concatenate([unsqueeze(x, axis) for x in xs], axis)
 
 
 def split(x: Value, sizes: int | Sequence[int], axis: int = 0) -> list[Any]:
     """Cut x along an axis, into pieces of one size (the last may be less) or of given sizes."""
     shape = shape_of(x)
-    axis = axes(axis, len(shape), "split")[0]
+    axis = one_axis(axis, len(shape), "split")
     length = shape[axis]
+    sizes = _whole(sizes)
     if isinstance(sizes, int) and sizes > 0:
         sizes = [min(sizes, length - start) for start in range(0, max(length, 1), sizes)]
     if isinstance(sizes, int) or any(size < 0 for size in sizes):
@@ -187,6 +189,11 @@ def split(x: Value, sizes: int | Sequence[int], axis: int = 0) -> list[Any]:
     return pieces
 
 
+def _whole(value: Any) -> Any:
+    """Return an integer of NumPy's as Python's, and anything else as it is."""
+    return operator.index(value) if isinstance(value, backend.cpu.integer) else value
+
+
 @primitive(lambda g, widths: getitem(g, _middle(g.shape, widths)))  # affine, if value is not 0
 def _pad(xp: Backend, x: Array, *, widths: Any, value: float) -> Array:
     return xp.pad(x, widths, constant_values=value)
@@ -199,6 +206,7 @@ def _middle(shape: tuple[int, ...], widths: Any) -> tuple[slice, ...]:
 def pad(x: Value, widths: Any, value: float = 0.0) -> Any:
     """Return x with a border of `value`; `widths`: a number, or (before, after) for each axis."""
     ndim = len(shape_of(x))
+    widths = _whole(widths)
     if isinstance(widths, int):
         widths = ((widths, widths),) * ndim
     if len(widths) != ndim:

@@ -24,7 +24,7 @@ from minigrad.ops.elementwise import (
 )
 from minigrad.ops.half import in_float32
 from minigrad.ops.indexing import concatenate, getitem
-from minigrad.ops.shape import Axis, _expand, axes, flip, permute, reshape, shape_of
+from minigrad.ops.shape import Axis, _expand, axes, flip, one_axis, permute, reshape, shape_of
 from minigrad.primitive import Array, Backend, linear, primitive
 from minigrad.tensor import Value
 
@@ -149,7 +149,7 @@ def min(x: Value, axis: Axis = None, keepdims: bool = False) -> Any:
 
 def _one(axis: int | None, x: Value, operation: str) -> int | None:
     """Return one axis as a non-negative integer; None stays None."""
-    return None if axis is None else axes(axis, len(shape_of(x)), operation)[0]
+    return None if axis is None else one_axis(axis, len(shape_of(x)), operation)
 
 
 @primitive(shape_rule=_NONEMPTY)
@@ -305,7 +305,7 @@ def _cumsum(xp: Backend, x: Array, *, axis: int) -> Array:
 @in_float32
 def cumsum(x: Value, axis: int) -> Any:
     """Return the running sums along an axis."""
-    return _cumsum(x, axis=axes(axis, len(shape_of(x)), "cumsum")[0])
+    return _cumsum(x, axis=one_axis(axis, len(shape_of(x)), "cumsum"))
 
 
 @in_float32

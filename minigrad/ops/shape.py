@@ -40,10 +40,19 @@ def axes(axis: Axis, ndim: int, operation: str = "axis") -> tuple[int, ...]:
     return positive
 
 
+def one_axis(axis: int, ndim: int, operation: str) -> int:
+    """Return one axis as a non-negative integer, or raise as `axes` does."""
+    found = axes(axis, ndim, operation)
+    if len(found) != 1:
+        raise TypeError(f"{operation}: the axis is one integer, not {axis!r}")
+    return found[0]
+
+
 def _check_axis(a: Any, operation: str) -> None:
     """Raise TypeError for what is no axis: True and False are none, nor is a tensor with axes."""
     shape = getattr(a, "shape", None)
-    if isinstance(a, bool) or not hasattr(a, "__index__") or shape:
+    shape = shape if isinstance(shape, tuple) else None
+    if isinstance(a, (bool, type)) or not hasattr(a, "__index__") or shape:
         said = f"a {type(a).__name__} of shape {shape}" if shape else repr(a)
         between = f"; of two tensors, mg.{operation}imum" if operation in ("max", "min") else ""
         raise TypeError(f"{operation}: an axis is an integer, not {said}{between}")
@@ -79,11 +88,16 @@ def _reshape(xp: Backend, x: Array, *, shape: Any) -> Array:
 
 def reshape(x: Value, *shape: Any) -> Any:
     """Return x with the same elements in another shape; one size may be -1."""
-    return _reshape(x, shape=_sizes(shape))
+    return _reshape(x, shape=_sizes(shape, "reshape"))
 
 
-def _sizes(shape: tuple[Any, ...]) -> tuple[int, ...]:
-    return tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
+def _sizes(shape: tuple[Any, ...], operation: str) -> tuple[int, ...]:
+    """Return sizes or axes that were given one by one or as one tuple."""
+    given = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
+    for n in given:
+        if type(n) is not int and (isinstance(n, type) or not hasattr(n, "__index__")):
+            raise TypeError(f"{operation}: every number must be an integer, not {n!r}")
+    return tuple(given)
 
 
 @linear(lambda g, order: _permute(g, order=_inverse(order)), view=True)
@@ -98,7 +112,7 @@ def _inverse(order: tuple[int, ...]) -> tuple[int, ...]:
 def permute(x: Value, *order: Any) -> Any:
     """Return x with its axes in another order."""
     ndim = len(shape_of(x))
-    sizes = _sizes(order)
+    sizes = _sizes(order, "permute")
     positive = tuple(a % ndim for a in sizes if -ndim <= a < ndim)
     if len(sizes) != ndim or sorted(positive) != list(range(ndim)):
         raise ShapeError(f"permute: {sizes} is not an order of the {ndim} axes of {shape_of(x)}")
@@ -124,7 +138,7 @@ def swapaxes(x: Value, first: int, second: int) -> Any:
 
 def _exchanged(x: Value, first: int, second: int, operation: str) -> Any:
     order = list(range(len(shape_of(x))))
-    i, j = (axes(axis, len(order), operation)[0] for axis in (first, second))
+    i, j = (one_axis(axis, len(order), operation) for axis in (first, second))
     order[i], order[j] = j, i
     return _permute(x, order=tuple(order))
 
@@ -146,7 +160,7 @@ def _expand(xp: Backend, x: Array, *, shape: tuple[int, ...]) -> Array:
 
 def expand(x: Value, *shape: Any) -> Any:
     """Return x broadcast to a shape; -1 keeps the size of an axis."""
-    sizes = _sizes(shape)
+    sizes = _sizes(shape, "expand")
     if len(sizes) < len(shape_of(x)):
         raise ShapeError(
             f"expand: {sizes} has fewer axes than the shape {shape_of(x)}; name every axis"
@@ -183,7 +197,7 @@ def squeeze(x: Value, axis: Axis = None) -> Any:
 def unsqueeze(x: Value, axis: int) -> Any:
     """Return x with a new axis of size 1 before `axis`."""
     shape = list(shape_of(x))
-    shape.insert(axes(axis, len(shape) + 1, "unsqueeze")[0], 1)
+    shape.insert(one_axis(axis, len(shape) + 1, "unsqueeze"), 1)
     return _reshape(x, shape=tuple(shape))
 
 
@@ -192,7 +206,7 @@ def flatten(x: Value, start: int = 0, end: int = -1) -> Any:
     shape = shape_of(x)
     if not shape:
         return _reshape(x, shape=(1,))
-    first, last = (axes(axis, len(shape), "flatten")[0] for axis in (start, end))
+    first, last = (one_axis(axis, len(shape), "flatten") for axis in (start, end))
     if first > last:
         raise ShapeError(f"flatten: axis {start} comes after axis {end} of the shape {shape}")
     joined = math.prod(shape[first : last + 1])

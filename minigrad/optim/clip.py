@@ -101,6 +101,12 @@ def _with_gradient(function: str, parameters: Parameters, name: str, bound: Any)
     """Return the parameters that have a gradient, after a look at the bound."""
     _positive(function, name, bound)
     tensors = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    for p in tensors:
+        if not isinstance(p, Tensor):
+            raise TypeError(
+                f"{function}: the parameters are Tensors, not {type(p).__name__}; try "
+                "model.parameters()"
+            )
     return [p for p in tensors if p.grad is not None]
 
 

@@ -34,6 +34,12 @@ class EMA:
         self.params = list(params)
         if not self.params:
             raise ValueError("EMA: no parameters; give an iterable such as model.parameters()")
+        for p in self.params:
+            if not isinstance(p, Tensor):
+                raise TypeError(
+                    f"EMA: the parameters are Tensors, not {type(p).__name__}; try "
+                    "model.parameters()"
+                )
         self.decay = float(decay)
         self.warmup = warmup
         self.count = 0

@@ -166,6 +166,15 @@ def check_eps(method: str, eps: float, dtypes: Iterable[Any]) -> None:
         )
 
 
+def check_state(method: str, state_dict: Any) -> None:
+    """Raise ValueError for what no `state_dict` of an optimizer returns."""
+    if not isinstance(state_dict, dict) or not {"state", "param_groups"} <= state_dict.keys():
+        raise ValueError(
+            f'{method}: a state is a dict with "state" and "param_groups", as state_dict() returns '
+            f"it, not {type(state_dict).__name__}"
+        )
+
+
 def check(method: str, given: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
     """Return `given` with plain numbers, or raise HyperparameterError for a name or a value."""
     for name, value in given.items():

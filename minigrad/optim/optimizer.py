@@ -16,7 +16,7 @@ from minigrad.backend import Array
 from minigrad.mode import ShapeError, enable_grad
 from minigrad.optim.flat import Flat
 from minigrad.optim.formula import read
-from minigrad.optim.hyper import check, check_eps
+from minigrad.optim.hyper import check, check_eps, check_state
 from minigrad.optim.program import advance
 from minigrad.tensor import Tensor
 
@@ -94,8 +94,9 @@ class Optimizer:
         self.param_groups: list[Group] = []
         self._flats: list[list[Flat]] = []
         self._seen: set[int] = set()
-        if isinstance(params, (Tensor, dict)) or hasattr(params, "parameters"):
-            advice = "model.parameters()" if hasattr(params, "parameters") else "a list of it"
+        one = isinstance(params, (Tensor, dict))
+        if one or hasattr(params, "parameters") or not hasattr(params, "__iter__"):
+            advice = "a list of it" if one else "model.parameters()"
             raise TypeError(
                 f"{self.name}: the parameters are an iterable of Tensors or of groups, not one "
                 f"{type(params).__name__}; try {advice}"
@@ -221,6 +222,9 @@ class Optimizer:
         A parameter whose gradient is None, or that requires none, is left alone, its state and its
         count of steps too. Graphs recorded before the step refuse to be used after it.
         """
+        if closure is not None and not callable(closure):
+            kind = type(closure).__name__
+            raise TypeError(f"{self.name}.step takes a function that returns the loss, not {kind}")
         loss = None if closure is None else self.evaluate(closure)
         for k, group in enumerate(self.param_groups):
             if not all(flat.adopt() for flat in self._flats[k]):
@@ -324,6 +328,7 @@ class Optimizer:
         Raises ValueError, with nothing changed, if groups, shapes or names do not fit, or ε is 0 in
         the dtype of a parameter.
         """
+        check_state(self.name, state_dict)
         saved_groups = state_dict["param_groups"]
         sizes = [len(group["params"]) for group in self.param_groups]
         saved_sizes = [len(group["params"]) for group in saved_groups]

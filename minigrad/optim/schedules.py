@@ -67,7 +67,9 @@ class Schedule:
             raise HyperparameterError(f"{type(self).__name__}: {name}={value!r} is not {range_}")
 
     def _count(self, name: str, value: Any) -> int:
-        self.legal(name, value, number(value) and value >= 1 and value == int(value), "an int ≥ 1")
+        self.legal(
+            name, value, not_negative(value) and value >= 1 and value == int(value), "an int ≥ 1"
+        )
         return int(value)
 
     def _factor(self, name: str, value: Any) -> float:

@@ -18,7 +18,7 @@ from minigrad.backend import Array
 from minigrad.mode import enable_grad
 from minigrad.optim.flat import Flat
 from minigrad.optim.formula import hyperparameters
-from minigrad.optim.hyper import HyperparameterError
+from minigrad.optim.hyper import HyperparameterError, check_state
 from minigrad.optim.optimizer import Group, Optimizer
 from minigrad.optim.second_order.objective import ClosureError, Objective
 from minigrad.optim.second_order.step_rules import Rule, Step, rule_of
@@ -310,6 +310,7 @@ class SecondOrder(Optimizer):
 
         Raises ValueError, with nothing changed, if it is of another method or model.
         """
+        check_state(self.name, state_dict)
         entries = {int(i): entry for i, entry in state_dict["state"].items()}
         entry = entries.get(0, {"t": 0, "method": self.name, "rule": {}, "memory": {}})
         if set(entries) > {0} or entry.get("method") != self.name:
