@@ -325,7 +325,11 @@ def mistaken(
     missing = isinstance(error, AttributeError)
     if not missing and not _RAW.search(str(error)):
         return ""
-    for key, value in signature.bind(*arguments, **given).arguments.items():
+    try:
+        bound = signature.bind(*arguments, **given)
+    except TypeError:  # what an optimizer has not got, it says itself
+        return ""
+    for key, value in bound.arguments.items():
         annotation = signature.parameters[key].annotation
         parts = [part.split("[")[0] for part in str(annotation).split(" | ")]
         if missing and value is getattr(error, "obj", None) and not hasattr(value, "dtype"):
