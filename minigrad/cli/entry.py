@@ -2,8 +2,8 @@
 
 A program may do to its own process what a library must not do to its user's: choose the BLAS's
 kernels, let the C library keep the memory of large arrays, and let the BLAS's threads leave their
-cores soon. `main` in ``__init__.py``, which
-other code may call, does neither. What loads this: `minigrad_command.py`.
+cores soon. `main` in ``__init__.py``, which other code may call, does none of it. What loads this:
+`minigrad/__main__.py`.
 """
 
 from __future__ import annotations
