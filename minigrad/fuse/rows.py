@@ -57,9 +57,10 @@ class Rows:
     def run(self, inputs: Sequence[Any], params: dict[str, Any]) -> Array | None:
         """Return the formula's result, or None where it must be called with the arrays themselves.
 
-        The inputs are row-major NumPy arrays of one dtype, float32 or float64, and numbers. Some
-        array has the shape of all; the others have its first axes or its last ones, and 1 for the
-        rest, or are a stack of such. Those of less than `WORTH` bytes are for a compiled loop only.
+        The inputs are row-major NumPy arrays of one dtype, float32 or float64 in the machine's
+        order of bytes, and numbers. Some array has the shape of all; the others have its first axes
+        or its last ones, and 1 for the rest, or are a stack of such. Those of less than `WORTH`
+        bytes are for a compiled loop only.
         """
         dtype: Any = None
         size = 0
@@ -71,7 +72,7 @@ class Rows:
             if type(x) is not backend.cpu.Array or not x.flags.c_contiguous:
                 return None
             if x.dtype is not dtype:
-                if dtype is not None or x.dtype.char not in "fd":
+                if dtype is not None or x.dtype.char not in "fd" or not x.dtype.isnative:
                     return None
                 dtype = x.dtype
             shapes.append(x.shape)

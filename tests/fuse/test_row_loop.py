@@ -179,6 +179,22 @@ def test_threads_change_no_bit(monkeypatch, runs):
         assert sorted(runs) == [(1, N), (4, N), (4, N), (4, N)]
 
 
+def test_memory_of_every_kind(runs):
+    """Read-only and not aligned it is compiled for; bytes in the other order are NumPy's."""
+    (x,) = arrays(["whole"], "float32")
+    moments = STATEMENTS["moments"][0]
+    expected = moments.run([x], AXIS)
+    fixed, odd = x.copy(), np.zeros(x.nbytes + 1, np.uint8)[1:].view("float32").reshape(x.shape)
+    fixed.flags.writeable = False
+    odd[...] = x
+    for y in (fixed, odd):
+        np.testing.assert_array_equal(moments.run([y], AXIS), expected)
+    swapped = x.astype(x.dtype.newbyteorder())
+    assert moments.run([swapped], AXIS) is None
+    found = neural._moments.forward(backend.cpu, swapped, **AXIS)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize("number", [0.5, np.asarray(0.5, "f")], ids=["number", "0-d"])
 def test_numbers_beside_matrices(number, runs):
     def formula(x, y, a):
