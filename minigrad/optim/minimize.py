@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import inspect
 import math
@@ -319,6 +320,9 @@ def _optimizer(
             raise HyperparameterError(said)
     if wolfe:
         given["line_search"] = _rule(solver, f"minimize with {method!r}", given, wolfe)
+    rule: Any = given.get("line_search")
+    if hasattr(rule, "memory"):  # it may remember another search
+        given["line_search"] = dataclasses.replace(rule, memory={})
     return solver(tensors, **given)
 
 

@@ -146,6 +146,21 @@ def test_options_reach_the_method():
     assert values.njev < values.nfev
 
 
+@pytest.mark.parametrize(
+    ("method", "rule"),
+    [("trust-ncg", optim.TrustRegion(radius=0.01)), ("L-BFGS", optim.Nonmonotone())],
+    ids=str,
+)
+def test_searches_with_one_rule_object_know_nothing_of_each_other(method, rule):
+    options = {"line_search": rule}
+    first, second = (
+        optim.minimize(rosenbrock, [-1.2, 1.0], method, options=options) for _ in range(2)
+    )
+    assert (first.nit, first.nfev, first.fun) == (second.nit, second.nfev, second.fun)
+    assert options == {"line_search": rule}
+    assert not rule.memory
+
+
 ERRORS = [
     ({"method": "LBFG"}, r"method='LBFG' is not one of.*; try 'lbfgs'"),
     ({"method": 3}, "method=3 is not one of"),

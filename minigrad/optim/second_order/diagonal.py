@@ -44,8 +44,8 @@ class StochasticDiagonalLM(SecondOrder, lr=0.01, line_search="fixed"):
     (Hutchinson), on the batch of every ``estimate_every``-th step: of the Gauss–Newton matrix, as
     LeCun's, if the closure returns (loss, outputs) ("gauss-newton"), else of the Hessian
     ("hessian"); ``"auto"`` asks the closure. Such an estimate may be below 0, and a Hessian's
-    diagonal too: abs(⟨h⟩) is used. LeCun's own h is a back-propagation of second derivatives that
-    ignores those across units; this one does not.
+    diagonal too: abs(⟨h⟩) is used; where it is no number, ⟨h⟩ stays. LeCun's own h is a
+    back-propagation of second derivatives that ignores those across units; this one does not.
 
     A step costs a gradient, a value of the loss, and, every ``estimate_every`` steps, 2 gradients
     for each probe.
@@ -74,6 +74,7 @@ class StochasticDiagonalLM(SecondOrder, lr=0.01, line_search="fixed"):
         if average is None or self.steps % estimate_every == 0:
             gauss = matrix == "gauss-newton" or (matrix == "auto" and at.has_outputs)
             h = sampled_diagonal(at.ggn_vp if gauss else at.hvp, g, probes, self.steps)
+            h = at.xp.where(at.xp.isfinite(h), h, 0.0 if average is None else average)
             average = h if average is None else (1 - gamma) * average + gamma * h
             self.state = {"h": average}
         return -g / (at.xp.abs(average) + mu)

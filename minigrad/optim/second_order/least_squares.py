@@ -101,6 +101,8 @@ class MatrixFree:
 
         found = conjugate_gradients(product, -self.g, **self.limits)
         at.counts.inner += found.iterations
+        if found.status == "not finite" and damping:
+            return Proposal(-self.g / damping, at.dot(self.g, self.g) / damping)  # as if G were 0
         return Proposal(found.x, 0.5 * damping * at.dot(found.x, found.x) - found.model)
 
 
@@ -139,7 +141,7 @@ class GaussNewton(SecondOrder, line_search="armijo"):
     ) -> Array:
         """Return −(G + λI)⁻¹g."""
         if dense(solver, g.size):
-            return Dense(at, g, at.gauss_newton()).minimizer(damping).d
+            return Dense(at, g, matrix(at)).minimizer(damping).d
         return MatrixFree(at, g, tol, max_inner).minimizer(damping).d
 
     def check(self, group: Group) -> None:
@@ -215,17 +217,24 @@ class LevenbergMarquardt(
 def damped_model(at: Objective, g: Array, group: Group, state: dict[str, Any]) -> Model:
     """Return the model at the present point; with the first one λ and ν start."""
     if dense(group["solver"], g.size):
-        G = at.gauss_newton()
+        G = matrix(at)
         if group["scaling"]:
             state["scaling"] = _largest(at.xp, G.diagonal(), state.get("scaling"))
         model: Model = Dense(at, g, G, state.get("scaling"))
     else:
         model = MatrixFree(at, g, group["tol"], group["max_inner"])
     if "damping" not in state:
-        scale = model.scale() or 1.0
+        scale = model.scale()
+        scale = scale if 0 < scale < math.inf else 1.0
         least = scale * float(at.xp.finfo(g.dtype).eps) ** 2  # from 0 it could not grow again
         state |= {"damping": group["damping"] * scale, "growth": 2.0, "least": least}
     return model
+
+
+def matrix(at: Objective) -> Array:
+    """Return G, or 0 if it is not finite: a step is then one along −∇f, and damping its length."""
+    G = at.gauss_newton()
+    return G if bool(at.xp.isfinite(G).all()) else at.xp.zeros_like(G)
 
 
 def check_solver(name: str, group: Group) -> None:

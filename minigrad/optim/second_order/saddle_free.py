@@ -45,7 +45,10 @@ class SaddleFreeNewton(SecondOrder, line_search="armijo"):
         max_bytes: int = 1 << 30,
     ) -> Array:
         """Return the best −(abs(H) + λI)⁻¹g."""
-        values, vectors = eigenpairs(at, g, dimension(g.size, krylov))
+        try:
+            values, vectors = eigenpairs(at, g, dimension(g.size, krylov))
+        except ArithmeticError:  # H is not finite
+            return at.xp.full_like(g, math.nan)
         curved, part, x = self.modified(at.xp, values), vectors.T @ g, at.x
         least = float(at.xp.abs(values).max()) * float(at.xp.finfo(g.dtype).eps) or 1.0
         lowest, best = math.inf, -g
@@ -77,10 +80,16 @@ def dimension(n: int, krylov: int | None) -> int:
 
 
 def eigenpairs(at: Objective, g: Array, k: int) -> tuple[Array, Array]:
-    """Return the Hessian's eigenvalues and eigenvectors, all or those in a Krylov space of g."""
+    """Return the Hessian's eigenvalues and eigenvectors, all or those in a Krylov space of g.
+
+    Raises ArithmeticError if it is not finite.
+    """
     xp = at.xp
     if k == g.size:
-        values, vectors = xp.linalg.eigh(at.hessian())
+        H = at.hessian()
+        if not bool(xp.isfinite(H).all()):
+            raise ArithmeticError("the Hessian is not finite")
+        values, vectors = xp.linalg.eigh(H)
         return values, vectors
     basis, alpha, beta = lanczos(at.hvp, g, k)
     at.counts.inner += len(alpha)

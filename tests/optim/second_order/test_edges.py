@@ -117,6 +117,47 @@ def test_without_a_model_the_gradient_is_followed(method):
     assert optimizer.rule.memory["radius"] >= 0.1
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy, for 0^−½
+@pytest.mark.parametrize(
+    ("name", "keywords"),
+    [
+        ("newton", {}),
+        ("newton-cg", {}),
+        ("newton-cg", {"preconditioner": "diagonal"}),
+        ("saddle-free-newton", {}),
+        ("saddle-free-newton", {"krylov": 2}),
+        ("gauss-newton", {}),
+        ("gauss-newton", {"solver": "cg"}),
+        ("levenberg-marquardt", {}),
+        ("levenberg-marquardt", {"scaling": True}),
+        ("levenberg-marquardt", {"solver": "cg"}),
+        ("hessian-free", {}),
+        ("hessian-free", {"preconditioner": "diagonal"}),
+        ("stochastic-diagonal-lm", {}),
+    ],
+    ids=str,
+)
+def test_a_curvature_that_is_no_number_does_not_end_it(name, keywords):
+    """Of abs(x)^1.5, one coordinate at 0; then it moves, and what was remembered is of use."""
+    x = leaf([0.0, 3.0, 1.0])
+    optimizer = optim.METHODS[name]([x], **keywords)
+
+    def closure():
+        outputs = x * 1.0
+        loss = (mg.abs(outputs) ** 1.5).sum()
+        return (loss, outputs) if optimizer.needs_outputs else loss
+
+    losses = [optimizer.step(closure).item() for _ in range(3)]
+    assert losses[0] > losses[1] > losses[2]
+    with mg.no_grad():
+        x.data[0] = -2.0
+        x.modified()
+    for _ in range(5):
+        before = optimizer.step(closure).item()
+        assert optimizer.report.loss_after < before
+    assert all(np.isfinite(a).all() for a in optimizer.state.values() if hasattr(a, "shape"))
+
+
 def test_a_step_that_finds_nothing_leaves_the_radius():
     x = leaf([0.0])
     optimizer = optim.Newton([x], line_search=optim.TrustRegion(radius=0.5))
