@@ -342,7 +342,8 @@ def mistaken(
 
 def _brief(value: Any) -> str:
     """Return a value as one short line."""
-    if getattr(value, "shape", ()):
-        return f"a {type(value).__name__} of shape {tuple(value.shape)}"
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple) and shape:  # a class of numbers has another thing of that name
+        return f"a {type(value).__name__} of shape {shape}"
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -74,6 +74,7 @@ KINDS: list[tuple[Callable[[], Any], str]] = [
     (lambda: optim.EMA([1]), "EMA: the parameters are Tensors, not int; try model.parameters"),
     (lambda: optim.MultiStepLR(sgd(), 3), "MultiStepLR: milestones=3 is not a list or tuple"),
     (lambda: optim.ChainedScheduler(5), "ChainedScheduler: schedulers=5 is not a list or tuple"),
+    (lambda: optim.ChainedScheduler(np.float32), "schedulers=<class 'numpy.float32'> is not a"),
     (lambda: optim.LambdaLR(sgd(), 3), "LambdaLR: lr_lambda=3 is not a function"),
     (lambda: sgd().step(3), "SGD.step takes a function that returns the loss, not int"),
     (lambda: mg.grad(x)(x), "what is differentiated is a function, .* not Tensor"),
