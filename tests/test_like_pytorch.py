@@ -15,6 +15,7 @@ import pytest
 import minigrad as mg
 from minigrad import nn, optim
 from minigrad.elsewhere import OF_MODULES
+from tests.optim.table import NO_TORCH
 
 F = nn.functional
 X = np.random.default_rng(0).standard_normal((4, 5)).astype("float32")
@@ -64,7 +65,7 @@ SAME = """
 @pytest.mark.parity
 @pytest.mark.parametrize("text", [line.strip() for line in SAME])
 def test_the_same(text: str) -> None:
-    import torch
+    torch = pytest.importorskip("torch", reason=NO_TORCH)
 
     def of(library: Any, parts: Any) -> Any:
         names = {"x": X, "a": A, "v": V}
