@@ -320,10 +320,11 @@ def mistaken(
 ) -> str:
     """Return which argument is not of the kind that is annotated, or "" if all seem to be.
 
-    That is looked for only where an `error` is Python's or NumPy's own, for those do not say it.
+    That is looked for only where an `error` is Python's or NumPy's own, for those do not say it,
+    and no function or module of the user's was called on the way.
     """
     missing = isinstance(error, AttributeError)
-    if not missing and not _RAW.search(str(error)):
+    if not (missing or _RAW.search(str(error))) or not _within(error):
         return ""
     try:
         bound = signature.bind(*arguments, **given)
@@ -338,6 +339,17 @@ def mistaken(
             legal = " or ".join(_KINDS[part][0] for part in parts)
             return f"{name}: {key}={_brief(value)} is not {legal}"
     return ""
+
+
+def _within(error: Exception) -> bool:
+    """Say whether all calls on the way to an error were minigrad's or an array library's."""
+    trace = error.__traceback__
+    while trace is not None:
+        module = str(trace.tb_frame.f_globals.get("__name__"))
+        if module.split(".")[0] not in ("minigrad", "numpy", "cupy"):
+            return False
+        trace = trace.tb_next
+    return True
 
 
 def _brief(value: Any) -> str:

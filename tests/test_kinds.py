@@ -137,3 +137,16 @@ def test_what_was_an_error_and_need_not_be() -> None:
         with np.errstate(divide="ignore", invalid="ignore"):
             (slope,) = mg.autograd.grad(y / zero, y, mg.ones(2))
         assert slope.tolist() == [np.inf, np.inf]
+
+
+class Mistaken(nn.Module):
+    def __init__(self) -> None:
+        self.norm = nn.BatchNorm(3)
+
+    def forward(self, x: mg.Tensor) -> Any:
+        return self.activation(self.norm(x))
+
+
+def test_a_mistake_in_what_the_user_wrote_is_told_as_it_is() -> None:
+    with pytest.raises(AttributeError, match="activation"):
+        nn.refresh_statistics(Mistaken(), [x])
