@@ -15,8 +15,6 @@ from minigrad.ops import elementwise, neural, reduce
 from minigrad.primitive import Primitive
 from tests.fuse.test_rows import AXIS, FUNCTIONS, STATEMENTS, N, arrays, plain
 
-pytest.importorskip("numba", reason="needs the extra fast: pip install minigrad[fast]")
-
 # Those of NumPy alone: they take exponentials of each element, or are no more than one pass.
 NUMPY = {"softmax", "sub", "array of no axes", "number"} | {
     name for name in STATEMENTS if name.startswith("log_softmax")
@@ -30,6 +28,7 @@ both = pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.fixture(autouse=True)
 def runs(monkeypatch, tmp_path_factory):
     """Every matrix is one for a loop, and none for NumPy's blocks: what loops were run on."""
+    pytest.importorskip("numba", reason="needs the extra fast: pip install minigrad[fast]")
     monkeypatch.setenv("MINIGRAD_FAST", "1")
     monkeypatch.setenv("MINIGRAD_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "loops"))
     monkeypatch.setattr(loop, "SMALLEST", 1)
@@ -312,11 +311,10 @@ def test_every_order(name, dtype, monkeypatch, runs):
             np.testing.assert_allclose(value, other, rtol=0, atol=atol)
 
 
-@pytest.mark.parity
 @both
 @pytest.mark.parametrize("name", ["layer_norm", "batch_norm", "softmax"])
 def test_beside_pytorch(name, dtype, runs):
-    torch = pytest.importorskip("torch", reason="needs the extra parity")
+    torch = pytest.importorskip("torch", reason="needs the extra parity: pip install minigrad[parity]")
     rng = np.random.default_rng(2)
     shape = (1 + rows.LARGE // 321, 321)
     x, g = (rng.standard_normal(shape).astype(dtype) for _ in range(2))
