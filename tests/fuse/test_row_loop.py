@@ -314,7 +314,9 @@ def test_every_order(name, dtype, monkeypatch, runs):
 @both
 @pytest.mark.parametrize("name", ["layer_norm", "batch_norm", "softmax"])
 def test_beside_pytorch(name, dtype, runs):
-    torch = pytest.importorskip("torch", reason="needs the extra parity: pip install minigrad[parity]")
+    torch = pytest.importorskip(
+        "torch", reason="needs the extra parity: pip install minigrad[parity]"
+    )
     rng = np.random.default_rng(2)
     shape = (1 + rows.LARGE // 321, 321)
     x, g = (rng.standard_normal(shape).astype(dtype) for _ in range(2))
