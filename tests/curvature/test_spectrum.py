@@ -55,8 +55,7 @@ def test_top_eigenvalues_are_the_dense_ones(name, which, k, dtype):
     measured = np.linalg.norm(a @ x - x * values.numpy(), axis=0)
     assert np.allclose(measured, found.residuals, atol=100 * epsilon * size)
     assert max(found.residuals) <= (3 * np.sqrt(epsilon)) * size
-    # At most 292 with one OpenBLAS; with another's rounding one restart more, of 24 products.
-    assert found.products <= 292 + 24
+    assert found.products <= 300
 
 
 @pytest.mark.parametrize("scale", [1e-28, 1e28])
