@@ -119,9 +119,13 @@ class Primitive:
         joined: Any = None,
         one_pass: bool = False,
     ) -> None:
-        _take_by_position(forward)
         signature = inspect.signature(forward)
-        names = list(signature.parameters.values())[1:]
+        names = [
+            name.replace(kind=name.POSITIONAL_ONLY)
+            if name.kind is name.POSITIONAL_OR_KEYWORD
+            else name
+            for name in list(signature.parameters.values())[1:]
+        ]
         self.__signature__ = signature.replace(parameters=names)
         self.__name__ = forward.__name__.strip("_")
         self.__doc__ = forward.__doc__
@@ -170,6 +174,9 @@ class Primitive:
 
     def __call__(self, *inputs: Any, **params: Any) -> Any:
         """Compute the result, and record it if an input requires a gradient."""
+        if params and len(inputs) < len(self.inputs) and not params.keys().isdisjoint(self.inputs):
+            # An input that is given by its name would pass the graph.
+            raise TypeError(elsewhere.misused(self.__name__, self.__signature__, inputs, params))
         for x in inputs:
             if type(x) not in _PLAIN:
                 if type(x) is not Tensor and hasattr(x, "__primitive__"):
@@ -280,17 +287,6 @@ class Primitive:
                 f"{self.__name__}: shapes {shapes} do not fit; {self.shape_rule} ({error})"
             )
         return error
-
-
-def _take_by_position(forward: Any) -> None:
-    """Make a forward function take its inputs by position, as if a ``/`` stood behind them.
-
-    An input that is given by its name would reach it as a keyword, past the graph.
-    """
-    function = inspect.unwrap(forward)
-    if inspect.isfunction(function):
-        code = function.__code__
-        function.__code__ = code.replace(co_posonlyargcount=code.co_argcount)
 
 
 def _operand(x: Any) -> Any:
