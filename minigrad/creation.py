@@ -11,7 +11,7 @@ from typing import Any
 
 from minigrad import backend, random
 from minigrad.backend import Device
-from minigrad.elsewhere import told
+from minigrad.calls import told
 from minigrad.mode import ShapeError
 from minigrad.tensor import DType, Tensor, legal_dtype, tensor
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from minigrad import backend, elsewhere
+from minigrad import backend, calls
 from minigrad.backend import Array as Array
 from minigrad.backend import DeviceError
 from minigrad.fuse.chain import LARGE, Chain
@@ -176,7 +176,7 @@ class Primitive:
         """Compute the result, and record it if an input requires a gradient."""
         if params and len(inputs) < len(self.inputs) and not params.keys().isdisjoint(self.inputs):
             # An input that is given by its name would pass the graph.
-            raise TypeError(elsewhere.misused(self.__name__, self.__signature__, inputs, params))
+            raise TypeError(calls.misused(self.__name__, self.__signature__, inputs, params))
         for x in inputs:
             if type(x) not in _PLAIN:
                 if type(x) is not Tensor and hasattr(x, "__primitive__"):
@@ -251,10 +251,10 @@ class Primitive:
 
     def _explain(self, values: list[Any], error: Exception, params: dict[str, Any]) -> Exception:
         """Return the error that says what was given and what is legal, if the cause is known."""
-        if isinstance(error, TypeError):
-            wrong = elsewhere.misused(self.__name__, self.__signature__, tuple(values), params)
-            if wrong:
-                return TypeError(wrong)
+        call = (self.__name__, self.__signature__, tuple(values), params)
+        wrong = calls.misused(*call) if isinstance(error, TypeError) else ""
+        if wrong:
+            return TypeError(wrong)
         arrays = [x for x in values if backend.is_array(x)]
         devices = sorted({backend.device_of(x) for x in arrays})
         if len(devices) > 1:
@@ -283,6 +283,9 @@ class Primitive:
         if self.kind == "elementwise" and _broadcast(arrays):
             return error  # not for their shapes
         if isinstance(error, ValueError) and self.shape_rule and not isinstance(error, ShapeError):
+            wrong = calls.mistaken(*call, error)
+            if wrong:  # a keyword, and not a shape
+                return TypeError(wrong)
             return ShapeError(
                 f"{self.__name__}: shapes {shapes} do not fit; {self.shape_rule} ({error})"
             )

@@ -44,6 +44,11 @@ KINDS: list[tuple[Callable[[], Any], str]] = [
     (lambda: F.leaky_relu(x, ()), r"leaky_relu: slope=\(\) is not a number"),
     (lambda: F.softplus(x, beta=x), r"beta=a Tensor of shape \(2, 3\) is not a number"),
     (lambda: init.xavier_normal_(x, gain="a"), "xavier_normal_: gain='a' is not a number"),
+    (
+        lambda: init.normal_(x, mean=[[1], [2, 3]]),
+        r"normal_: mean=\[\[1\], \[2, 3\]\] is not a number",
+    ),
+    (lambda: mg.linspace("a", 1, 3), "linspace: start='a' is not a number"),
     (lambda: init.constant_(x, None), "constant_: value=None is not a number"),
     (lambda: init.constant_(x, "a"), "constant_: value='a' is not a number"),
     (lambda: mg.arange("a"), "arange: start='a' is not a number"),
@@ -51,9 +56,11 @@ KINDS: list[tuple[Callable[[], Any], str]] = [
     (lambda: nn.LayerNorm(5, eps="a" * 99), "eps='a{56}... is not a number"),
     # an integer, True or False, a string
     (lambda: mg.tril(x, k="a"), "tril: k='a' is not an integer"),
+    (lambda: mg.tril(x, k=np.ones(2)), r"tril: k=a ndarray of shape \(2,\) is not an integer"),
     (lambda: mg.diagonal(x, offset=""), "diagonal: offset='' is not an integer"),
     (lambda: mg.split(x, "a"), "split: sizes='a' is not an integer or a list or tuple"),
     (lambda: x.sum(keepdims=1.5), "sum: keepdims=1.5 is not True or False"),
+    (lambda: x.sum(keepdims=x), r"sum: keepdims=a Tensor of shape \(2, 3\) is not True or False"),
     (lambda: mg.einsum(x, x), r"einsum: spec=a Tensor of shape \(2, 3\) is not a string"),
     (lambda: nn.MSELoss(np.ones(3)), r"reduction=a ndarray of shape \(3,\) is not a string"),
     (lambda: mg.unsqueeze(x, int), "unsqueeze: an axis is an integer, not <class 'int'>"),
@@ -103,6 +110,8 @@ def test_a_state_that_is_none_says_so(kind: Any, state: Any) -> None:
 
 
 def test_other_errors() -> None:
+    with pytest.raises(ValueError, match='reduction is one of "mean", "sum", "none", not 99'):
+        F.mse_loss(x, x, reduction=99)
     with pytest.raises(mg.ShapeError, match=r"in place keeps the shape \(3,\) .* \(2,3\)"):
         operator.iadd(mg.ones(3), x)
     with pytest.raises(mg.DeviceError, match=r"no device array"):

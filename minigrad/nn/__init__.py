@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from minigrad import elsewhere
+from minigrad import calls, elsewhere
 from minigrad.nn import functional, init
 from minigrad.nn.activations import (
     ELU,
@@ -43,6 +43,6 @@ __all__ = [
     "functional", "init", "refresh_statistics",
 ]  # fmt: skip
 
-elsewhere.tell(globals(), __all__)
+calls.tell(globals(), __all__)
 if not TYPE_CHECKING:  # else every name would be one to a checker of types
     __getattr__ = elsewhere.missing(__name__)

@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from minigrad import backend, elsewhere, random
+from minigrad import backend, calls, elsewhere, random
 from minigrad.mode import ShapeError
 from minigrad.tensor import Tensor
 
@@ -188,8 +188,8 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     return _fill(tensor, gain * matrix.reshape(tensor.shape))
 
 
-elsewhere.tell(globals(), [name for name in list(globals()) if name.endswith("_")])
-elsewhere.tell(globals(), ["calculate_gain", "fans"])
+calls.tell(globals(), [name for name in list(globals()) if name.endswith("_")])
+calls.tell(globals(), ["calculate_gain", "fans"])
 glorot_uniform_, glorot_normal_ = xavier_uniform_, xavier_normal_
 he_uniform_, he_normal_ = kaiming_uniform_, kaiming_normal_
 

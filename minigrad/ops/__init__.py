@@ -3,7 +3,7 @@
 An operation returns what it is given: a Tensor if an input is a Tensor, else an array. Floor 2.
 """
 
-from minigrad.elsewhere import tell
+from minigrad.calls import tell
 from minigrad.ops import elementwise, indexing, linalg, methods, reduce, shape
 from minigrad.ops.elementwise import *  # noqa: F403
 from minigrad.ops.indexing import *  # noqa: F403

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.elsewhere import told
+from minigrad.calls import told
 from minigrad.ops import elementwise, indexing, linalg, reduce, shape
 from minigrad.tensor import Tensor
 

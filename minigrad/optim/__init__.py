@@ -5,7 +5,7 @@
 
 from typing import TYPE_CHECKING
 
-from minigrad import elsewhere
+from minigrad import calls, elsewhere
 from minigrad.optim.adam import Adam, Adamax, AdamW, AMSGrad, NAdam
 from minigrad.optim.adaptive import Adadelta, Adagrad, RMSprop
 from minigrad.optim.clip import (
@@ -95,6 +95,6 @@ __all__ = [
     "clip_grad_norm_per_parameter_", "clip_grad_value_", "minimize",
 ]  # fmt: skip
 
-elsewhere.tell(globals(), __all__)
+calls.tell(globals(), __all__)
 if not TYPE_CHECKING:  # else every name would be one to a checker of types
     __getattr__ = elsewhere.missing(__name__)

@@ -8,7 +8,7 @@ formulas. A `reduction` is ``"mean"``, ``"sum"`` or ``"none"``.
 
 from typing import TYPE_CHECKING
 
-from minigrad import elsewhere
+from minigrad import calls, elsewhere
 from minigrad.nn.functional.classes import cross_entropy, nll_loss
 from minigrad.nn.functional.layers import (
     batch_norm,
@@ -39,6 +39,6 @@ __all__ = [
     "softplus", "tanh",
 ]  # fmt: skip
 
-elsewhere.tell(globals(), __all__)
+calls.tell(globals(), __all__)
 if not TYPE_CHECKING:  # else every name would be one to a checker of types
     __getattr__ = elsewhere.missing(__name__)
