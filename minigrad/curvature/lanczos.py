@@ -15,6 +15,8 @@ from minigrad.backend import Array
 
 Matvec = Callable[[Array], Array]  # v ↦ A v, for a symmetric A
 
+_COLUMNS = 1 << 16  # of the basis that a restart combines at once
+
 
 def lanczos(matvec: Matvec, start: Array, steps: int) -> tuple[Array, Array, Array]:
     """Return the basis Q, the diagonal α and the off-diagonal β of T = Qᵀ A Q, A symmetric.
@@ -126,16 +128,15 @@ class Krylov:
         `values` (k,) are the eigenvalues, `coefficients` (count, k) the eigenvectors in the basis:
         a thick restart (Wu and Simon 2000, SIAM J. Matrix Anal. Appl. 22).
         """
-        k = len(values)
-        kept, following = self.combined(coefficients).T, self.vectors[self.count].copy()
-        self.vectors[:k], self.vectors[k] = kept, following
+        k, n = len(values), self.vectors.shape[1]
+        small = self.on_device(coefficients).T
+        for first in range(0, n, _COLUMNS):  # in place: a second basis would double the memory
+            part = self.vectors[: self.count, first : first + _COLUMNS]
+            self.vectors[:k, first : first + _COLUMNS] = small @ part
+        self.vectors[k] = self.vectors[self.count]
         self.projected[...] = 0
         self.projected[range(k), range(k)] = values
         self.count = k
-
-    def combined(self, coefficients: Array) -> Array:
-        """Return Q C, columns of n numbers on the device, for coefficients C (count, k)."""
-        return self.vectors[: self.count].T @ self.on_device(coefficients)
 
     def on_device(self, array: Array) -> Array:
         """Return an array of host memory beside the vectors, in their dtype."""

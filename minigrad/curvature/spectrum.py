@@ -61,12 +61,14 @@ def top_eigenvalues(
     """Return k outermost eigenvalues of a symmetric matrix, and their eigenvectors.
 
     `which` is "magnitude" (largest |λ|), "largest" or "smallest" (with their signs). Lanczos with
-    full reorthogonalization and thick restarts (Wu and Simon 2000), in a space of `steps` vectors
-    (default 2k + 20), until every residual is below ``tolerance · |λ|max`` (default: the root of
-    the dtype's epsilon, 3.5e-4 in float32 and 1.5e-8 in float64; the error of an eigenvalue is of
-    the order of the residual's square over the gap to the next). Then it looks once more from a
-    random vector orthogonal to what it found, since Lanczos sees one copy only of an eigenvalue
-    that occurs several times: another ``steps - k`` products, for small k half of the cost.
+    full reorthogonalization in a space of `steps` vectors (default 2k + 20), and thick restarts (Wu
+    and Simon 2000) that keep vectors of both ends of the spectrum (`_kept`), until every residual
+    is below ``tolerance · |λ|max`` (default: the root of the dtype's epsilon, 3.5e-4 in float32 and
+    1.5e-8 in float64). The error of an eigenvalue is of the order of the residual's square over the
+    gap to the next; where the gap is small, the residual must be smaller, until the error is a
+    tenth of the above. Then it looks once more from a random vector orthogonal to what it found,
+    since Lanczos sees one copy only of an eigenvalue that occurs several times: another
+    ``steps - k`` products, for small k half of the cost or more.
 
     The memory is (steps + 1) n numbers. See `trace` for the seed. Raises ValueError for k < 1 or
     k > n, another `which`, and too few steps, ConvergenceError when `max_products` are spent.
@@ -82,29 +84,33 @@ def top_eigenvalues(
 
     space = Krylov(operator.matvec, draw(), steps)
     order = _ORDERS[which]
+    stride = -(-(steps - k) // 5) or 1  # products between two looks at the residuals
     accepted: Array | None = None
     while True:
-        while space.count < steps:
-            if not space.step() and space.count < steps:
-                space.inject(draw())
-        values, coefficients = backend.cpu.linalg.eigh(space.projected)
-        first = order(values).argsort(kind="stable")
-        values, coefficients = values[first], coefficients[:, first]
+        if not space.step() and space.count < steps:
+            space.inject(draw())
+        full, spent = space.count == steps, space.products >= max_products
+        due = spent or space.products % stride == 0
+        if not full and (accepted is not None or space.count < k or not due):
+            continue
+        values, coefficients = _ritz(space, order)
         limit = tolerance * float(abs(values).max())
         if accepted is not None and abs(order(values[:k]) - order(accepted)).max() <= limit:
             break  # nothing was missed: the vectors are still the first k of the space
         rest = space.rest * abs(coefficients[-1, :k])
-        converged = bool((rest <= limit).all())
-        spent = space.products >= max_products
+        bounds = _bounds(values, k, limit)
+        converged = bool((rest <= bounds).all())
         if spent and not converged:
             raise ConvergenceError(
                 f"top_eigenvalues: after {space.products} products the residuals are "
-                f"{[float(f'{r:.2g}') for r in rest]}, and should be below {limit:.2g}; allow a "
-                f"larger tolerance= ({tolerance:.2g} now), more steps= ({steps}) or max_products="
+                f"{_short(rest)}, and should be below {_short(bounds)}; allow a larger tolerance= "
+                f"({tolerance:.2g} now), more steps= ({steps}) or max_products="
             )
-        kept = k if converged else k + (steps - k) // 2
+        if not (full or converged):
+            continue
+        kept = range(k) if converged else _kept(values, k, stride)
         accepted = values[:k] if converged else None
-        space.restart(values[:kept], coefficients[:, :kept])
+        space.restart(values[kept], coefficients[:, kept])
         if steps == n or spent:
             break
         if converged:
@@ -114,6 +120,62 @@ def top_eigenvalues(
     difference = operator.matmat(vectors) - vectors * found
     residuals = [norm(column) for column in difference.T]
     return Eigenpairs(Tensor.of(found), Tensor.of(vectors), residuals, space.products + k)
+
+
+def _ritz(space: Krylov, order: Callable[[Array], Array]) -> tuple[Array, Array]:
+    """Return the eigenvalues of the projected matrix, those wanted first, and its eigenvectors."""
+    known = space.projected[: space.count, : space.count]
+    values, coefficients = backend.cpu.linalg.eigh(known)
+    first = order(values).argsort(kind="stable")
+    return values[first], coefficients[:, first]
+
+
+def _bounds(values: Array, k: int, limit: float) -> Array:
+    """Return what the residuals of the first k may be, for errors r² / gap below limit / 10.
+
+    That is √(limit · gap / 10), not above the limit, and not below a tenth of it: an eigenvalue is
+    never farther away than the residual r.
+    """
+    xp = backend.cpu
+    if len(values) == k:
+        return xp.full(k, limit)
+    gaps = abs(values[:k, None] - values[k:]).min(1)
+    return xp.clip(xp.sqrt(limit / 10) * xp.sqrt(gaps), limit / 10, limit)
+
+
+def _kept(values: Array, k: int, fewest: int) -> Array:
+    """Return which Ritz values to restart with: the first k, and others at both ends.
+
+    The next p products, at least `fewest`, damp what lies between the two ends kept, an interval
+    [a, b], against a wanted value outside of it at the distance γ (b - a) by the Chebyshev
+    polynomial T_p(1 + 2γ). Kept are the ends for which log T_p / p, the gain of a product, is
+    largest for the innermost wanted value. The far end counts, too: a few values far out there
+    would widen the interval (Stathopoulos, Saad and Wu 1998, Dynamic thick restarting of the
+    Davidson and the implicitly restarted Arnoldi methods, SIAM J. Sci. Comput. 19).
+    """
+    xp, m = backend.cpu, len(values)
+    ascending = values.argsort(kind="stable")
+    theta = values[ascending]
+    others = (ascending >= k).nonzero()[0]
+    lower, upper = int(others[0]), m - 1 - int(others[-1])  # so many wanted at each end
+    low, high = (ends.ravel() for ends in xp.mgrid[lower:m, upper:m])
+    few = low + high <= m - fewest
+    low, high = low[few], high[few]
+    a, b = theta[low], theta[m - 1 - high]
+    below = a - theta[lower - 1] if lower else xp.inf
+    above = theta[m - upper] - b if upper else xp.inf
+    gap = xp.minimum(below, above)
+    ratio = gap / xp.maximum(b - a, 1e-8 * gap + xp.finfo("float64").tiny)
+    products = m - low - high
+    growth = products * xp.arccosh(1 + 2 * ratio)
+    gain = (growth + xp.log1p(xp.exp(-2 * growth)) - math.log(2)) / products
+    best = gain.argmax()
+    return xp.sort(xp.delete(ascending, slice(low[best], m - high[best])))
+
+
+def _short(numbers: Array) -> list[float]:
+    """Return numbers to two digits, for a message."""
+    return [float(f"{number:.2g}") for number in numbers]
 
 
 def _checked(operator: LinearOperator, k: int, which: str, steps: int | None) -> tuple[int, int]:
