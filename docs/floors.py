@@ -9,7 +9,7 @@ from pathlib import Path
 # Each floor: its number, its name, and its cards (name, what lives there). "→" between two cards
 # says that the left one imports the right one; "|" says that neither imports the other.
 FLOORS = [
-    (5, "command", [("cli/", "the command line: minigrad train, minigrad doctor")]),
+    (5, "command", [("cli/", "the command line: minigrad train, watch, report, doctor")]),
     (
         4,
         "training",
@@ -70,13 +70,15 @@ FLOORS = [
             "|",
             ("primitive.py", "operations and their rules"),
             "→",
-            ("tensor.py", "the value that users hold"),
+            ("tensor.py", "the value you hold"),
             "→",
             ("node.py", "how it was made"),
             "→",
-            ("mode.py", "recording, errors"),
+            ("mode.py", "modes, errors"),
             "|",
             ("random.py", "seeded generators"),
+            "|",
+            ("rule.py", "∂out/∂in"),
         ],
     ),
     (
@@ -106,7 +108,7 @@ COLORS = {
     0: ("#e8e4f8", "#7d6cc0", "#272240", "#8d80c6"),
 }
 
-WIDTH, LEFT, RIGHT = 920, 128, 64
+WIDTH, LEFT, RIGHT = 980, 128, 64
 TOP, HEIGHT, CARD, GAP = 18, 96, 76, 24
 LETTER = 8.4  # the width of a letter of a name: monospace, 14 px
 PANEL = TOP + HEIGHT * len(FLOORS) + 50

@@ -16,7 +16,8 @@ from minigrad.mode import GraphError, enable_grad
 from minigrad.ops import sum_to
 from minigrad.ops.methods import attach
 from minigrad.ops.shape import _expand
-from minigrad.primitive import Primitive, Rule
+from minigrad.primitive import Primitive
+from minigrad.rule import Rule
 from minigrad.tensor import Tensor
 
 Value = Any  # an array or a Tensor

@@ -12,7 +12,8 @@ import linecache
 from functools import cache
 from typing import Any
 
-from minigrad.primitive import Primitive, Rule
+from minigrad.primitive import Primitive
+from minigrad.rule import Rule
 
 _SIGNS = {
     ast.Add: " + ", ast.Sub: " − ", ast.Mult: " · ", ast.Div: " / ", ast.MatMult: " ",
