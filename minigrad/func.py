@@ -26,12 +26,26 @@ def _variable(x: Any) -> Tensor:
     return tensor(x).requires_grad_() if not isinstance(x, Tensor) else x.detach().requires_grad_()
 
 
-def _positions(argnums: int | Sequence[int], count: int) -> list[int]:
+def _variables(
+    args: Sequence[Tree], argnums: int | Sequence[int]
+) -> tuple[list[Tree], list[Tensor], Callable[[Sequence[Any]], Any]]:
+    """Return the arguments with variables in place of those of `argnums`, and the variables.
+
+    The third result gives what there is one of for each variable the structure of the arguments.
+    """
     positions = [argnums] if isinstance(argnums, int) else list(argnums)
     for n in positions:
-        if not -count <= n < count:
-            raise IndexError(f"argnums {n} of a call with {count} arguments")
-    return positions
+        if not -len(args) <= n < len(args):
+            raise IndexError(f"argnums {n} of a call with {len(args)} arguments")
+    arguments = list(args)
+    for n in positions:
+        arguments[n] = tree_map(_variable, args[n])
+
+    def assembled(leaves: Sequence[Any]) -> Any:
+        found = like([args[n] for n in positions], leaves)
+        return found[0] if isinstance(argnums, int) else tuple(found)
+
+    return arguments, tree_leaves([arguments[n] for n in positions]), assembled
 
 
 def _described(value: Any) -> str:
@@ -133,21 +147,15 @@ def value_and_grad(
     """
 
     def wrapped(*args: Any, **keywords: Any) -> tuple[Tensor, Any]:
-        positions = _positions(argnums, len(args))
         recording = mode.recording
-        arguments = list(args)
         with enable_grad():
-            for n in positions:
-                arguments[n] = tree_map(_variable, args[n])
+            arguments, inputs, assembled = _variables(args, argnums)
             value = _scalar(
                 called(f, arguments, keywords), "grad", "use mg.jacobian, or mg.vjp with a vector"
             )
-            inputs = tree_leaves([arguments[n] for n in positions])
             outer = recording and _reaches_out([value], inputs)
             found = _gradients([value], inputs, [None], create_graph=outer)
-        result = like([args[n] for n in positions], found)
-        gradient = result[0] if isinstance(argnums, int) else tuple(result)
-        return value if outer else value.detach(), gradient
+        return value if outer else value.detach(), assembled(found)
 
     return wrapped
 
@@ -324,25 +332,16 @@ def jacobian(
         raise ValueError(f"jacobian: sweep={sweep!r}; legal are 'auto', 'forward', 'reverse'")
 
     def wrapped(*args: Any, **keywords: Any) -> Any:
-        positions = _positions(argnums, len(args))
         recording = mode.recording
-        arguments = list(args)
         with enable_grad():
-            for n in positions:
-                arguments[n] = tree_map(_variable, args[n])
+            arguments, inputs, assembled = _variables(args, argnums)
             value = called(f, arguments, keywords)
-            inputs = tree_leaves([arguments[n] for n in positions])
             outputs = _outputs(value, "jacobian")
             outer = recording and _reaches_out(outputs, inputs)
             sizes = [sum(x.size for x in some) for some in (inputs, outputs)]
             ahead = sweep == "forward" or (sweep == "auto" and sizes[0] < sizes[1])
 
-            def matrices(y: Tensor) -> Any:
-                found = forward.matrices(y, inputs, ahead, outer)
-                result = like([args[n] for n in positions], found)
-                return result[0] if isinstance(argnums, int) else tuple(result)
-
-            return tree_map(matrices, value)
+            return tree_map(lambda y: assembled(forward.matrices(y, inputs, ahead, outer)), value)
 
     return wrapped
 
@@ -362,24 +361,14 @@ def hessian(f: Callable[..., Tensor], argnums: int | Sequence[int] = 0) -> Calla
         return _scalar(called(f, args, keywords), "hessian", advice)
 
     def wrapped(*args: Any, **keywords: Any) -> Any:
-        positions = _positions(argnums, len(args))
-        arguments = list(args)
         recording = mode.recording
         with enable_grad():
-            for n in positions:
-                arguments[n] = tree_map(_variable, args[n])
+            arguments, inputs, assembled = _variables(args, argnums)
             value = scalar(*arguments, **keywords)
-            inputs = tree_leaves([arguments[n] for n in positions])
             if (recording and _reaches_out([value], inputs)) or not _depends(value, inputs):
                 return jacobian(grad(scalar, argnums), argnums)(*args, **keywords)
             _check_memory(inputs)
             rows = products.Curvature(value, inputs).blocks()
-        trees = [args[n] for n in positions]
-
-        def assembled(leaves: list[Any]) -> Any:
-            found = like(trees, leaves)
-            return found[0] if isinstance(argnums, int) else tuple(found)
-
         return assembled([assembled(row) for row in rows])
 
     return wrapped

@@ -145,9 +145,7 @@ class Optimizer:
         params = [params] if isinstance(params, Tensor) else list(params)
         if not params:
             raise ValueError(f"{self.name}: group {i} has no parameters; leave it out")
-        given = {name: value for name, value in group.items() if name != "params"}
-        legal = self.defaults | {"initial_lr": self.defaults["lr"]}
-        new = {"params": params, **self.defaults, **check(self.name, given, legal)}
+        new = {"params": params, **self.defaults, **self._hyper(group)}
         self.check(new)
         seen = set(self._seen)
         for j, p in enumerate(params):
@@ -162,6 +160,11 @@ class Optimizer:
         self._seen = seen
         self.param_groups.append(new)
         self._flats.append(self._flatten(new))
+
+    def _hyper(self, group: Group) -> dict[str, Any]:
+        """Return a group's hyperparameters, or raise HyperparameterError."""
+        given = {name: value for name, value in group.items() if name != "params"}
+        return check(self.name, given, self.defaults | {"initial_lr": self.defaults["lr"]})
 
     @staticmethod
     def _check_parameter(p: Any, where: str) -> None:
@@ -337,11 +340,7 @@ class Optimizer:
                 f"{self.name}: the state is of groups with {saved_sizes} parameters, and this "
                 f"optimizer's have {sizes}; make it with the parameters of the model that was saved"
             )
-        legal = self.defaults | {"initial_lr": self.defaults["lr"]}
-        hypers = []
-        for group in saved_groups:
-            given = {name: value for name, value in group.items() if name != "params"}
-            hypers.append(check(self.name, given, legal))
+        hypers = [self._hyper(group) for group in saved_groups]
         for group, hyper in zip(self.param_groups, hypers, strict=True):
             self._check_eps(group | hyper)
         places = [i for group in saved_groups for i in group["params"]]
@@ -357,21 +356,16 @@ class Optimizer:
     def _check_entry(self, entry: dict[str, Any], p: Tensor, j: int) -> None:
         """Raise ValueError if a saved entry is not one of parameter `j`."""
         names = ("t", *self.clock_names, *self.state_names)
-        for name in ("t", *self.clock_names):
-            if entry and name not in entry:
+        for name in ("t", *self.clock_names, *entry) if entry else ():
+            if name not in entry or name not in names:
                 raise ValueError(
-                    f"{self.name}: parameter {j} has no saved {name!r}, and this method keeps "
-                    f"{', '.join(names)}; load the state of the same method"
+                    f"{self.name}: parameter {j} has {'a' if name in entry else 'no'} saved "
+                    f"{name!r}, and this method keeps {', '.join(names)}; load the state of the "
+                    "same method"
                 )
-        for name, value in entry.items():
-            if name not in names:
-                raise ValueError(
-                    f"{self.name}: parameter {j} has a saved {name!r}, and this method keeps "
-                    f"{', '.join(names)}; load the state of the same method"
-                )
-            if name in self.state_names and tuple(value.shape) != p.shape:
+            if name in self.state_names and tuple(entry[name].shape) != p.shape:
                 raise ShapeError(
-                    f"{self.name}: {name!r} of parameter {j} has shape {tuple(value.shape)}, "
+                    f"{self.name}: {name!r} of parameter {j} has shape {tuple(entry[name].shape)}, "
                     f"and the parameter {p.shape}; load the state of the same model"
                 )
 
