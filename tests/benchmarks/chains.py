@@ -12,13 +12,12 @@ Needs: pip install ".[parity,benchmark]"
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from run import PLAIN, middle, paired, ratio, table, tuned, write
+from run import PLAIN, middle, options, paired, ratio, table, tuned, write
 
 SIZES = {(128, 512): 50, (256, 2048): 10, (1024, 4096): 3}  # (rows, columns): steps in a round
 
@@ -144,11 +143,7 @@ def merged(page: Path, section: str, lines: Lines) -> str:
 
 def main() -> None:
     """Run everything and print it."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--write", type=Path, help="put the lines into the table of this page")
-    parser.add_argument("--quick", action="store_true", help="fewer rounds")
+    parser = options(__doc__)
     parser.add_argument("--only", nargs="+", default=[*ACTIVATIONS, *OTHERS], help="these chains")
     arguments = parser.parse_args()
     tables = chains(3 if arguments.quick else 9, arguments.only)

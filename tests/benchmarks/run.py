@@ -19,6 +19,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -290,29 +291,40 @@ def write(path: Path, section: str, text: str) -> None:
     path.write_text(f"{before}{start}\n\n{text}\n\n{end}{after}")
 
 
-def main() -> None:
-    """Run everything and print it."""
+def options(description: str | None) -> argparse.ArgumentParser:
+    """Return the options that the scripts of this folder share."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--write", type=Path, help="put the tables into this page")
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
-    arguments = parser.parse_args()
+    return parser
+
+
+def show(sections: dict[str, Callable[[], str]], page: Path | None) -> None:
+    """Print what each section is made of, and put it into the page."""
+    for section, make in sections.items():
+        text = make()
+        print(text, end="\n\n", flush=True)
+        if page:
+            write(page, section, text)
+
+
+def main() -> None:
+    """Run everything and print it."""
+    arguments = options(__doc__).parse_args()
     rounds = 3 if arguments.quick else 15
-    sections = {
-        "machine": machine(),
-        "mlps": mlps(rounds),
-        "remedies": remedies(rounds),
-        "products": products(rounds),
-        "products with remedies": products(rounds, tuned()),
-        "hessians": hessians(rounds),
-        "memory": memory(),
-        "imports": imports(),
+    sections: dict[str, Callable[[], str]] = {
+        "machine": machine,
+        "mlps": lambda: mlps(rounds),
+        "remedies": lambda: remedies(rounds),
+        "products": lambda: products(rounds),
+        "products with remedies": lambda: products(rounds, tuned()),
+        "hessians": lambda: hessians(rounds),
+        "memory": memory,
+        "imports": imports,
     }
-    for section, text in sections.items():
-        print(text, end="\n\n")
-        if arguments.write:
-            write(arguments.write, section, text)
+    show(sections, arguments.write)
 
 
 if __name__ == "__main__":

@@ -39,13 +39,8 @@ def torch_batch(name: str, device: str = "cpu") -> tuple[Any, Any]:
     return torch.randn(batch, sizes[0]).to(device), torch.arange(batch).to(device) % sizes[-1]
 
 
-def minigrad_step(name: str, train: bool, device: str = "cpu") -> Callable[[], object]:
-    """Return one gradient (and, to train, one step of Adam) of a network in minigrad."""
-    from minigrad import nn, optim
-
-    model, (x, y) = network(nn, name).to(device), minigrad_batch(name, device)
-    loss = nn.CrossEntropyLoss()
-    optimizer = optim.Adam(model.parameters()) if train else None
+def _step(model: Any, loss: Any, optimizer: Any, x: Any, y: Any) -> Callable[[], object]:
+    """Return a gradient and, with an optimizer, its step: the same text for both libraries."""
 
     def step() -> None:
         model.zero_grad()
@@ -54,6 +49,16 @@ def minigrad_step(name: str, train: bool, device: str = "cpu") -> Callable[[], o
             optimizer.step()
 
     return step
+
+
+def minigrad_step(name: str, train: bool, device: str = "cpu") -> Callable[[], object]:
+    """Return one gradient (and, to train, one step of Adam) of a network in minigrad."""
+    from minigrad import nn, optim
+
+    model, (x, y) = network(nn, name).to(device), minigrad_batch(name, device)
+    loss = nn.CrossEntropyLoss()
+    optimizer = optim.Adam(model.parameters()) if train else None
+    return _step(model, loss, optimizer, x, y)
 
 
 def torch_step(
@@ -66,14 +71,7 @@ def torch_step(
     loss = torch.nn.CrossEntropyLoss()
     options = {"fused": True} if fused else {}
     optimizer = torch.optim.Adam(model.parameters(), **options) if train else None
-
-    def step() -> None:
-        model.zero_grad()
-        loss(model(x), y).backward()
-        if optimizer is not None:
-            optimizer.step()
-
-    return step
+    return _step(model, loss, optimizer, x, y)
 
 
 def jax_step(name: str, train: bool, waiting: bool = True) -> Callable[[], object]:

@@ -11,16 +11,14 @@ Needs: pip install ".[parity,benchmark]"
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from run import machine, middle, paired, ratio, table, write
+from run import machine, middle, options, paired, ratio, show, table
 
 LARGE = 10_000_000
 MODELS: dict[str, list[tuple[int, ...]]] = {
@@ -152,12 +150,7 @@ def bytes_moved(method: Any) -> int:
 
 def main() -> None:
     """Run everything and print it."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--write", type=Path, help="put the tables into this page")
-    parser.add_argument("--quick", action="store_true", help="fewer rounds")
-    arguments = parser.parse_args()
+    arguments = options(__doc__).parse_args()
     rounds = 3 if arguments.quick else 9
     sections: dict[str, Callable[[], str]] = {
         "updates machine": machine,
@@ -165,11 +158,7 @@ def main() -> None:
         "updates of models": lambda: models(rounds),
         "updates by method": lambda: methods(rounds),
     }
-    for section, make in sections.items():
-        text = make()
-        print(text, end="\n\n", flush=True)
-        if arguments.write:
-            write(arguments.write, section, text)
+    show(sections, arguments.write)
 
 
 if __name__ == "__main__":

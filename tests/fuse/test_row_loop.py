@@ -13,7 +13,16 @@ from minigrad.fuse import loop, row_loop, rows, symbol, threads
 from minigrad.nn import functional
 from minigrad.ops import elementwise, neural, reduce
 from minigrad.primitive import Primitive
-from tests.fuse.test_rows import AXIS, FUNCTIONS, STATEMENTS, N, arrays, plain
+from tests.fuse.test_rows import (
+    AXIS,
+    FUNCTIONS,
+    NOT_FINITE,
+    STATEMENTS,
+    N,
+    arrays,
+    not_finite,
+    plain,
+)
 
 # Those of NumPy alone: they take exponentials of each element, or are no more than one pass.
 NUMPY = {"softmax", "sub", "array of no axes", "number"} | {
@@ -125,17 +134,12 @@ def test_the_table_has_all_that_reduce_rows():
     assert found <= {statement for statement, *_ in STATEMENTS.values()}
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38, "-inf but one", "all -inf"])
+@pytest.mark.parametrize("value", NOT_FINITE)
 @pytest.mark.parametrize("name", COMPILED)
 def test_what_is_not_finite(name, value):
     """It goes through as in NumPy, and without a warning."""
     statement, _, params, kinds = STATEMENTS[name]
-    inputs = arrays(kinds, "float32")
-    if isinstance(value, str):
-        inputs[0][4] = -np.inf
-        inputs[0][4, :1] = 1.0 if value == "-inf but one" else -np.inf
-    else:
-        inputs[0][4, 7] = value
+    inputs = not_finite(arrays(kinds, "float32"), value)
     found = statement.run(inputs, params)
     with np.errstate(all="ignore"):
         expected = plain(name, inputs, params)

@@ -53,6 +53,7 @@ STATEMENTS = {
 }  # fmt: skip
 every = pytest.mark.parametrize("name", STATEMENTS)
 both = pytest.mark.parametrize("dtype", ["float32", "float64"])
+NOT_FINITE = [np.nan, np.inf, -np.inf, 3e38, "-inf but one", "all -inf"]  # in one of the rows
 TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
 
 
@@ -88,6 +89,16 @@ def arrays(kinds, dtype, before=(13,), after=(N,)):
         0.5 if kind == "number" else np.asarray(rng.random(shapes[kind]) + 0.1, dtype)
         for kind in kinds
     ]
+
+
+def not_finite(inputs, value):
+    """Return the inputs with one of NOT_FINITE in the fifth row of the first."""
+    if isinstance(value, str):
+        inputs[0][4] = -np.inf
+        inputs[0][4, :1] = 1.0 if value == "-inf but one" else -np.inf
+    else:
+        inputs[0][4, 7] = value
+    return inputs
 
 
 def plain(name, inputs, params):
@@ -130,17 +141,12 @@ def test_of_more_axes(name, before, after, runs):
     np.testing.assert_allclose(found, plain(name, inputs, params), rtol=1e-12, atol=1e-13)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38, "-inf but one", "all -inf"])
+@pytest.mark.parametrize("value", NOT_FINITE)
 @pytest.mark.parametrize("name", [name for name in STATEMENTS if STATEMENTS[name][3][0] == "whole"])
 def test_a_row_does_not_see_the_others(name, value):
     """What is not finite stays in its row, and is what it is on whole arrays."""
     statement, _, params, kinds = STATEMENTS[name]
-    inputs = arrays(kinds, "float32")
-    if isinstance(value, str):
-        inputs[0][4] = -np.inf
-        inputs[0][4, :1] = 1.0 if value == "-inf but one" else -np.inf
-    else:
-        inputs[0][4, 7] = value
+    inputs = not_finite(arrays(kinds, "float32"), value)
     with np.errstate(all="ignore"):
         found = statement.run(inputs, params)
         expected = plain(name, inputs, params)

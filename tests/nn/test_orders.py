@@ -17,7 +17,6 @@ rng = np.random.default_rng(0)
 CLASSES = rng.integers(0, 4, 5)
 SOFT = rng.dirichlet(np.ones(4), 5)
 GAIN, SHIFT = rng.random(4) + 0.5, rng.standard_normal(4)
-IMAGE = rng.standard_normal((2, 3, 2, 2))
 
 TABLE: list[tuple[str, Callable[[Any], Any], Any]] = [
     ("cross_entropy", lambda x: F.cross_entropy(x, CLASSES), (5, 4)),
