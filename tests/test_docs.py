@@ -1,7 +1,8 @@
 """docs/ is true: its code runs and prints what it shows, its quotations are in the source.
 
-Its links lead somewhere, and its SVGs have the texts that its pages draw today; floors.svg is what
-its script writes. PNGs and GIFs are not compared: their pixels are not the same everywhere.
+Its links lead somewhere, the files and the names that its prose speaks of are there, and its SVGs
+have the texts that its pages draw today; floors.svg is what its script writes. PNGs and GIFs are
+not compared: their pixels are not the same everywhere.
 
 What a page's blocks are, and what they print, is `docs/printed.py`'s, which writes it down, too.
 """
@@ -10,13 +11,17 @@ import re
 import runpy
 import textwrap
 import tomllib
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
 
+import minigrad as mg
+
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 RUN = runpy.run_path(str(ROOT / "docs" / "printed.py"))
+SOURCES = [file for name in ("docs", "minigrad", "tests") for file in ROOT.glob(f"{name}/**/*.py")]
 FENCE, QUOTED, IMAGES = RUN["FENCE"], RUN["QUOTED"], RUN["IMAGES"]
 blocks, printed = RUN["blocks"], RUN["printed"]
 
@@ -104,6 +109,34 @@ def test_every_kept_picture_has_what_draws_it():
     for files, names in makers.items():
         text = "".join((ROOT / "docs" / file).read_text("utf-8") for file in files)
         assert [name for name in names if f'"{name}"' not in text] == []
+
+
+def prose():
+    """Return what is in backticks on the pages, outside of blocks, as (page, text)."""
+    for page in [*PAGES, ROOT / "README.md"]:
+        for code in re.findall(r"`([^`\n]+)`", FENCE.sub("", page.read_text("utf-8"))):
+            yield page, code
+
+
+def test_every_python_file_that_is_named_is_there():
+    """In the prose of the pages, and in docstrings and comments."""
+    there = "".join(f"/{file.relative_to(ROOT).as_posix()}\n" for file in SOURCES)
+    quoted = [(page, f"`{code}`") for page, code in prose()]
+    quoted += [(file, file.read_text("utf-8")) for file in SOURCES]
+    found = [(file, path) for file, text in quoted for path in re.findall(r"`([\w/]+\.py)`", text)]
+    assert [(file.name, path) for file, path in found if f"/{path}\n" not in there] == []
+    assert len(found) > 150
+
+
+def public_names():
+    """Return the names in the prose that begin with a part of the library."""
+    part = r"(?<![\w./])(?:mg|nn|optim|datasets|training|viz)(?:\.[A-Za-z]\w*)+"
+    return sorted({name for _, code in prose() for name in re.findall(part, code)})
+
+
+@pytest.mark.parametrize("name", public_names())
+def test_every_public_name_in_the_prose_is_there(name):
+    attrgetter(name.removeprefix("mg."))(mg)
 
 
 def headings(path):

@@ -1,4 +1,4 @@
-"""The machine below the arrays: the C library's allocator; the kernels and threads of the BLAS.
+"""The machine below the arrays: memory, the C library's allocator, the BLAS's kernels and threads.
 
 Floor 0, beside the backend. Nothing here imports an array library, or changes anything by being
 imported.

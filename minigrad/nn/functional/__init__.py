@@ -2,8 +2,8 @@
 
 Where PyTorch says `dim`, this library says `axis`. `layers.py` has layers, activations, norms and
 dropout, `numbers.py` the losses of numbers, `classes.py` those of classes, and `reduction.py` what
-these share. The losses have `losses.py`'s docstrings to themselves: what is here says shapes and
-formulas. A `reduction` is ``"mean"``, ``"sum"`` or ``"none"``.
+these share. Their modules are in `nn/losses.py`; what is here says shapes and formulas. A
+`reduction` is ``"mean"``, ``"sum"`` or ``"none"``.
 """
 
 from typing import TYPE_CHECKING
