@@ -94,6 +94,8 @@ FLOORS = [
             ("calls.py", "wrong calls"),
             "→",
             ("elsewhere.py", "other names"),
+            "|",
+            ("legal.py", "legal numbers"),
         ],
     ),
 ]

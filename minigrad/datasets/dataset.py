@@ -11,6 +11,7 @@ from typing import Any
 
 from minigrad import backend, random
 from minigrad.backend import Array, Device
+from minigrad.legal import integer
 from minigrad.tensor import Tensor
 
 
@@ -149,8 +150,7 @@ class Loader:
         drop_last: bool = False,
         device: Device | None = None,
     ) -> None:
-        if not isinstance(batch_size, int) or batch_size < 1:
-            raise DatasetError(f"batch_size={batch_size!r}; legal is an integer from 1")
+        batch_size = integer("batch_size", batch_size, error=DatasetError)
         if drop_last and batch_size > len(dataset):
             raise DatasetError(
                 f"batch_size={batch_size} with drop_last leaves no batch of the {len(dataset)} rows"
@@ -248,6 +248,4 @@ def _on(device: Device, array: Array) -> Array:
 
 
 def _seed(seed: Any) -> int:
-    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-        raise DatasetError(f"seed={seed!r}; legal is an integer from 0")
-    return seed
+    return integer("seed", seed, least=0, error=DatasetError)

@@ -13,6 +13,7 @@ from typing import Any
 from minigrad import backend
 from minigrad.backend import Array
 from minigrad.datasets.dataset import Dataset, DatasetError
+from minigrad.legal import finite, integer
 
 
 def blobs(n: int = 1000, classes: int = 3, noise: float = 0.3, seed: int = 0) -> Dataset:
@@ -64,8 +65,7 @@ def xor(n: int = 1000, noise: float = 0.0, seed: int = 0) -> Dataset:
 
 def checkerboard(n: int = 1000, noise: float = 0.0, seed: int = 0, squares: int = 4) -> Dataset:
     """Return points of the square [-1, 1]²; the class is the colour on a board `squares` wide."""
-    if not isinstance(squares, int) or squares < 2:
-        raise DatasetError(f"checkerboard: squares={squares!r}; legal is an integer from 2")
+    squares = integer("checkerboard: squares", squares, 2, DatasetError)
     return _squares("checkerboard", n, noise, seed, squares)
 
 
@@ -82,14 +82,10 @@ def _squares(name: str, n: int, noise: float, seed: int, squares: int) -> Datase
 
 def _start(name: str, n: int, classes: int, noise: float, seed: int) -> tuple[Any, Any, Array]:
     """Check the arguments and return the backend, a generator and the shuffled classes."""
-    if not isinstance(classes, int) or classes < 2:
-        raise DatasetError(f"{name}: classes={classes!r}; legal is an integer from 2")
-    if not isinstance(n, int) or n < classes:
-        raise DatasetError(f"{name}: n={n!r}; legal is an integer from {classes}, a point a class")
-    if not (isinstance(noise, (int, float)) and 0 <= noise < math.inf):
-        raise DatasetError(f"{name}: noise={noise!r}; legal is a finite number from 0")
-    if not isinstance(seed, int) or seed < 0:
-        raise DatasetError(f"{name}: seed={seed!r}; legal is an integer from 0")
+    integer(f"{name}: classes", classes, 2, DatasetError)
+    integer(f"{name}: n", n, classes, DatasetError, such=", a point a class")
+    finite(f"{name}: noise", noise, DatasetError)
+    integer(f"{name}: seed", seed, 0, DatasetError)
     xp = backend.get("cpu")
     generator = xp.generator(seed)
     return xp, generator, generator.permutation(xp.arange(n) % classes)

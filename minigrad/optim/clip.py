@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from minigrad import backend, ops
-from minigrad.optim.hyper import HyperparameterError, number
+from minigrad.legal import number
+from minigrad.optim.hyper import HyperparameterError
 from minigrad.tensor import Tensor
 
 Parameters = Tensor | Iterable[Tensor]

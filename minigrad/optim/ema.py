@@ -8,8 +8,9 @@ from typing import Any
 
 from minigrad import backend
 from minigrad.backend import Array
+from minigrad.legal import number
 from minigrad.mode import ShapeError
-from minigrad.optim.hyper import HyperparameterError, number
+from minigrad.optim.hyper import HyperparameterError
 from minigrad.tensor import Tensor
 
 

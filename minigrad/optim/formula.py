@@ -10,7 +10,7 @@ import inspect
 from types import FunctionType
 from typing import Any, NamedTuple
 
-from minigrad.optim.hyper import number
+from minigrad.legal import number
 
 _FIRST = ("t", "theta", "g")
 _LEGAL = "@staticmethod def update(t, theta, g, *, lr=0.01), a state vector's name before the *"

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import math
 import numbers
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from minigrad.elsewhere import advised
+from minigrad.legal import count, inner, not_negative, number
 
 
 class HyperparameterError(ValueError):
     """A hyperparameter outside its legal range, or one that the method does not have."""
-
-
-def number(value: Any) -> bool:
-    """Say whether `value` is a real number, and no boolean."""
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
-
-
-def not_negative(value: Any) -> bool:
-    """Say whether `value` is a finite number ≥ 0."""
-    return number(value) and 0 <= value < math.inf
 
 
 def _fraction(value: Any) -> bool:
@@ -39,15 +29,6 @@ def _pair(value: Any) -> bool:
 
 def _flag(value: Any) -> bool:
     return isinstance(value, bool)
-
-
-def count(value: Any) -> bool:
-    """Say whether `value` is an integer ≥ 1."""
-    return isinstance(value, numbers.Integral) and number(value) and int(value) >= 1
-
-
-def _inner(value: Any) -> bool:
-    return number(value) and 0 < value < 1
 
 
 _NOTHING = 2.0**-25  # half of float16's least number, which becomes 0
@@ -83,14 +64,14 @@ _LEGAL: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "decay": _PORTION,
     "decoupled": _FLAG,
-    "descent": (_inner, "a number in (0, 1)"),
+    "descent": (inner, "a number in (0, 1)"),
     "eps": _NOT_NEGATIVE,
     "eps_inside_max": _FLAG,
     "eps_inside_sqrt": _FLAG,
     "estimate_every": _COUNT,
     "floor": _FRACTION,
     "forcing": (
-        lambda x: x in ("root", "eisenstat-walker") or _inner(x),
+        lambda x: x in ("root", "eisenstat-walker") or inner(x),
         'a number in (0, 1), or one of "root", "eisenstat-walker"',
     ),
     "freeze_random": _FLAG,
@@ -127,13 +108,13 @@ _LEGAL: dict[str, tuple[Callable[[Any], bool], str]] = {
         'None, "diagonal", or a function r ↦ M⁻¹r',
     ),
     "probes": _COUNT,
-    "progress": (_inner, "a number in (0, 1)"),
+    "progress": (inner, "a number in (0, 1)"),
     "restart_every": (lambda x: x is None or count(x), "None or an integer ≥ 1"),
     "rho": _FRACTION,
     "scaling": _FLAG,
-    "sigma": (_inner, "a number in (0, 1)"),
+    "sigma": (inner, "a number in (0, 1)"),
     "solver": (lambda x: x in ("auto", "dense", "cg"), 'one of "auto", "dense", "cg"'),
-    "tol": (_inner, "a number in (0, 1)"),
+    "tol": (inner, "a number in (0, 1)"),
     "update": (lambda x: x in ("nielsen", "marquardt"), 'one of "nielsen", "marquardt"'),
     "variant": (lambda x: x in ("sutskever", "1983"), 'one of "sutskever", "1983"'),
     "weight_decay": _NOT_NEGATIVE,

@@ -12,8 +12,9 @@ from typing import Any
 
 from minigrad import backend
 from minigrad.backend import Array
+from minigrad.legal import count, not_negative
 from minigrad.mode import enable_grad
-from minigrad.optim.hyper import HyperparameterError, count, not_negative, unknown
+from minigrad.optim.hyper import HyperparameterError, unknown
 from minigrad.optim.second_order import (
     BFGS,
     LBFGS,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from minigrad.optim.hyper import HyperparameterError, not_negative, number
+from minigrad.legal import not_negative, number
+from minigrad.optim.hyper import HyperparameterError
 from minigrad.optim.optimizer import Group, Optimizer
 
 

@@ -16,7 +16,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from minigrad.optim.hyper import HyperparameterError, not_negative, number
+from minigrad.legal import not_negative, number
+from minigrad.optim.hyper import HyperparameterError
 from minigrad.optim.optimizer import Optimizer
 
 

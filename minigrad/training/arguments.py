@@ -7,6 +7,7 @@ from typing import Any
 
 from minigrad import backend, optim
 from minigrad.datasets import Dataset, DatasetError
+from minigrad.legal import integer, number
 from minigrad.tensor import Tensor
 from minigrad.training.callback import Callback
 
@@ -65,7 +66,7 @@ def clipper(clip: Any) -> Callable[[list[Tensor]], Any] | None:
         return None
     if callable(clip):
         return lambda parameters: clip(parameters)
-    if isinstance(clip, bool) or not isinstance(clip, (int, float)) or not clip > 0:
+    if not number(clip) or not clip > 0:
         raise ValueError(
             f"clip={clip!r}; legal is a norm above 0, or a function of the list of parameters "
             "such as lambda parameters: optim.clip_grad_value_(parameters, 0.5)"
@@ -75,9 +76,7 @@ def clipper(clip: Any) -> Callable[[list[Tensor]], Any] | None:
 
 def derived(seed: Any) -> int:
     """Return another seed: dropout must not repeat what initialization or shuffling drew."""
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise ValueError(f"seed={seed!r}; legal is an integer from 0, or None")
-    stream: Any = [seed, 1]
+    stream: Any = [integer("seed", seed, 0, such=", or None"), 1]
     return int(backend.cpu.generator(stream).integers(2**63))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from minigrad.legal import integer
 from minigrad.training.callback import Callback
 from minigrad.training.store import library, resume, save_checkpoint, save_tensors
 
@@ -31,12 +32,9 @@ class Checkpoint(Callback):
     def __init__(
         self, path: str | Path | None = None, every: int = 1, every_steps: int | None = None
     ) -> None:
-        for name, value in (("every", every), ("every_steps", every_steps)):
-            if value is not None and (not isinstance(value, int) or value < 1):
-                raise ValueError(f"{name}={value!r}; legal is an integer from 1")
         self.path = None if path is None else Path(path)
-        self.every = every
-        self.every_steps = every_steps
+        self.every = integer("every", every)
+        self.every_steps = None if every_steps is None else integer("every_steps", every_steps)
 
     def file(self, loop: Loop) -> Path:
         """Return the file of this checkpoint."""

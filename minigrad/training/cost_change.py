@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from minigrad.legal import finite, integer
 from minigrad.training.callback import Callback
 
 if TYPE_CHECKING:
@@ -34,16 +34,11 @@ class StopOnCostChange(Callback):
     ) -> None:
         if absolute is None and relative is None:
             raise ValueError("give a threshold: absolute=, relative= or both")
-        for name, number in {"absolute": absolute, "relative": relative}.items():
-            if number is not None and not 0 <= number < math.inf:
-                raise ValueError(f"{name}={number!r}; legal is a finite number from 0")
-        if not isinstance(window, int) or window < 1:
-            raise ValueError(f"window={window!r}; legal is an integer from 1")
         if every not in ("epoch", "step"):
             raise ValueError(f'every={every!r}; legal are "epoch" and "step"')
-        self.absolute = absolute
-        self.relative = relative
-        self.window = window
+        self.absolute = None if absolute is None else finite("absolute", absolute)
+        self.relative = None if relative is None else finite("relative", relative)
+        self.window = integer("window", window)
         self.every = every
         self._costs: list[float] = []
 

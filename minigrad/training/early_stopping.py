@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from minigrad import backend
 from minigrad.backend import Array
+from minigrad.legal import finite, integer
 from minigrad.training.callback import Callback
 
 if TYPE_CHECKING:
@@ -48,21 +49,14 @@ class EarlyStopping(Callback):
     ) -> None:
         if criterion not in ("patience", "GL", "UP"):
             raise ValueError(f'criterion={criterion!r}; legal are "patience", "GL" and "UP"')
-        counts = {"patience": patience, "successive": successive, "strip": strip}
-        for name, count in counts.items():
-            if not isinstance(count, int) or count < 1:
-                raise ValueError(f"{name}={count!r}; legal is an integer from 1")
-        for name, number in {"min_delta": min_delta, "alpha": alpha}.items():
-            if not 0 <= number < math.inf:
-                raise ValueError(f"{name}={number!r}; legal is a finite number from 0")
-        self.patience = patience
-        self.min_delta = min_delta
+        self.patience = integer("patience", patience)
+        self.min_delta = finite("min_delta", min_delta)
         self.restore_best = restore_best
         self.monitor = monitor
         self.criterion = criterion
-        self.alpha = alpha
-        self.successive = successive
-        self.strip = strip
+        self.alpha = finite("alpha", alpha)
+        self.successive = integer("successive", successive)
+        self.strip = integer("strip", strip)
         self.errors: list[float] = []
         self.best_epoch = 0
         self._waited_from = (math.inf, 0)  # the error that patience compares with, and its epoch

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from minigrad.legal import integer
 from minigrad.training.callback import Callback
 from minigrad.training.probe import Probe
 
@@ -44,14 +45,12 @@ class GradientFlow(Callback):
     order: ClassVar[int] = 20
 
     def __init__(self, every: int = 100, vanishing: float = 1e-3, exploding: float = 1e3) -> None:
-        if not isinstance(every, int) or every < 1:
-            raise ValueError(f"every={every!r}; legal is an integer from 1")
         if not 0 < vanishing < 1 < exploding:
             raise ValueError(
                 f"vanishing={vanishing!r}, exploding={exploding!r}; legal is 0 < vanishing < 1 "
                 "and 1 < exploding"
             )
-        self.every = every
+        self.every = integer("every", every)
         self.vanishing = vanishing
         self.exploding = exploding
         self.rows: list[dict[str, Any]] = []

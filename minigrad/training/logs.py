@@ -9,6 +9,7 @@ import math
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
+from minigrad.legal import integer
 from minigrad.training.callback import Callback
 from minigrad.training.store import write_atomically
 
@@ -28,10 +29,8 @@ class JSONLLog(Callback):
     order: ClassVar[int] = 80
 
     def __init__(self, path: str | Path | None = None, every_steps: int | None = None) -> None:
-        if every_steps is not None and (not isinstance(every_steps, int) or every_steps < 1):
-            raise ValueError(f"every_steps={every_steps!r}; legal is an integer from 1")
         self.path = None if path is None else Path(path)
-        self.every_steps = every_steps
+        self.every_steps = None if every_steps is None else integer("every_steps", every_steps)
         self._file: IO[str] | None = None
 
     def on_train_begin(self, loop: Loop) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from minigrad import backend, random
+from minigrad.legal import integer
 from minigrad.mode import enable_grad
 from minigrad.nn import refresh_statistics
 from minigrad.tensor import Tensor
@@ -86,8 +87,7 @@ def fit(
     Raises TypeError and ValueError for arguments that are not legal, DatasetError for data with NaN
     or infinities, RunError and CheckpointError for a folder or checkpoint that does not serve.
     """
-    if not isinstance(epochs, int) or epochs < 0:
-        raise ValueError(f"epochs={epochs!r}; legal is an integer from 0")
+    epochs = integer("epochs", epochs, least=0)
     check(model, loss_fn, optimizer, penalties, callbacks, schedule)
     loop = Loop(model, loss_fn, optimizer, epochs, list(penalties), clipper(clip))
     trained = {id(p) for p in loop.parameters}

@@ -9,7 +9,7 @@ from typing import Any
 from minigrad import backend, ops
 from minigrad.backend import Array
 from minigrad.creation import linspace
-from minigrad.optim.hyper import count, not_negative
+from minigrad.legal import finite, integer
 from minigrad.tensor import Tensor, tensor
 from minigrad.viz.figure import GREY, figure, plain, style, style_axes
 from minigrad.viz.intact import intact
@@ -87,19 +87,17 @@ def decision(
     Raises ValueError for points that are not in the plane or not finite, for labels that are no
     integers or no classes of the model, and for arguments that are not legal.
     """
-    if not count(size) or size < 2:
-        raise ValueError(f"size={size!r}; legal is an integer from 2, such as 201")
-    if not not_negative(margin):
-        raise ValueError(f"margin={margin!r}; legal is a finite number from 0, such as 0.1")
+    size = integer("size", size, 2, such=", such as 201")
+    margin = finite("margin", margin, such=", such as 0.1")
     points, labels = (v if isinstance(v, Tensor) else tensor(v) for v in (x, y))
     if points.ndim != 2 or points.shape[1] != 2 or not len(points):
         raise ValueError(f"x has shape {points.shape}; legal is (N, 2), points in the plane")
     if labels.shape != (len(points),):
         raise ValueError(f"y has shape {labels.shape}; legal is ({len(points)},), a class a point")
     host = backend.cpu.array(points.numpy(), dtype="float64")
-    finite = backend.cpu.isfinite(host).all(axis=1)
-    if not bool(finite.all()):
-        raise ValueError(f"x is not finite in row {int(finite.argmin())}; leave such points out")
+    whole = backend.cpu.isfinite(host).all(axis=1)
+    if not bool(whole.all()):
+        raise ValueError(f"x is not finite in row {int(whole.argmin())}; leave such points out")
     known = _classes(labels.numpy())
     if points.dtype.kind != "f":
         points = points.astype("float32")  # between integers there is a grid, too

@@ -12,7 +12,7 @@ from typing import Any
 
 from minigrad import backend
 from minigrad.backend import Array
-from minigrad.optim.hyper import count, number
+from minigrad.legal import count, number
 from minigrad.tensor import Tensor
 from minigrad.viz.directions import (
     NORMALIZATIONS,

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from minigrad import backend, ops
+from minigrad.legal import finite, integer, number
 from minigrad.mode import no_grad
 from minigrad.optim import METHODS, Optimizer
-from minigrad.optim.hyper import count, not_negative, number
 from minigrad.tensor import Tensor, tensor
 from minigrad.viz.picture import Picture
 from minigrad.viz.surfaces import SURFACES, Point, Surface, surface_of
@@ -182,11 +182,8 @@ def race(
     grid = tuple(sorted(_numbers(rates)))
     if not grid or not all(0 < rate < math.inf for rate in grid):
         raise ValueError(f"rates={rates!r}; legal are finite numbers above 0, such as [0.01, 0.1]")
-    if not count(budget):
-        raise ValueError(f"budget={budget!r}; legal is an integer from 1, such as 200")
-    if not not_negative(tolerance):
-        raise ValueError(f"tolerance={tolerance!r}; legal is a finite number from 0, such as 1e-8")
-    budget, tolerance = int(budget), float(tolerance)
+    budget = integer("budget", budget, such=", such as 200")
+    tolerance = finite("tolerance", tolerance, such=", such as 1e-8")
     trials = {
         label: [_run(label, make, field_, at, rate, budget, tolerance) for rate in grid]
         for label, make in entries.items()

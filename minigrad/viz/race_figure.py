@@ -13,6 +13,7 @@ from typing import Any
 
 from minigrad import backend
 from minigrad.creation import linspace
+from minigrad.legal import integer
 from minigrad.mode import no_grad
 from minigrad.viz import figure as plot
 from minigrad.viz.picture import destination
@@ -123,9 +124,7 @@ def _above(race: Race, run: Run) -> list[float]:
 
 def animate(race: Race, path: str | Path, frames: int, fps: int) -> Path:
     """Write the animation; see `Race.animate`."""
-    for name, number in (("frames", frames), ("fps", fps)):
-        if not isinstance(number, int) or number < 1:
-            raise ValueError(f"{name}={number!r}; legal is an integer from 1")
+    frames, fps = integer("frames", frames), integer("fps", fps)
     path, format = destination(path, ("gif", "mp4"))
     paper, lines = draw(race, (8.4, 4.7))
     writer = _writer(format, fps, ["white", *(path.get_color() for path, _ in lines.values())])

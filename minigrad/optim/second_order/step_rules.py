@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from minigrad.backend import Array
+from minigrad.legal import count, inner, number
 from minigrad.optim.hyper import HyperparameterError
 from minigrad.optim.second_order.objective import Objective
 
@@ -113,14 +114,6 @@ class Rule:
             )
 
 
-def _fraction(value: Any) -> bool:
-    return isinstance(value, (int, float)) and 0 < value < 1
-
-
-def _count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
 @dataclass
 class Fixed(Rule):
     """Always the first length: ``lr`` times the method's own. A step to no number is halved.
@@ -160,8 +153,8 @@ class Armijo(Rule):
     max_trials: int = 40
 
     def __post_init__(self) -> None:
-        self._number("c1", _fraction(self.c1), "a number in (0, 1)")
-        self._number("max_trials", _count(self.max_trials), "an integer ≥ 1")
+        self._number("c1", inner(self.c1), "a number in (0, 1)")
+        self._number("max_trials", count(self.max_trials), "an integer ≥ 1")
 
     def reference(self, f: float) -> float:
         """Return the value that a step is held against: here the present loss."""
@@ -226,10 +219,10 @@ class StrongWolfe(Rule):
     max_trials: int = 30
 
     def __post_init__(self) -> None:
-        self._number("c1", _fraction(self.c1), "a number in (0, 1)")
-        legal = _fraction(self.c2) and self.c1 < self.c2
+        self._number("c1", inner(self.c1), "a number in (0, 1)")
+        legal = inner(self.c2) and self.c1 < self.c2
         self._number("c2", legal, f"a number in (c1, 1) = ({self.c1}, 1)")
-        self._number("max_trials", _count(self.max_trials), "an integer ≥ 1")
+        self._number("max_trials", count(self.max_trials), "an integer ≥ 1")
 
     def __call__(self, objective: Objective, f: float, g: Array, d: Array, first: float) -> Step:
         """Return a step that fulfils the conditions, or the lowest that was found."""
@@ -323,7 +316,7 @@ class Nonmonotone(Armijo):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        legal = isinstance(self.eta, (int, float)) and 0 <= self.eta <= 1
+        legal = number(self.eta) and 0 <= self.eta <= 1
         self._number("eta", legal, "a number in [0, 1]")
 
     def reference(self, f: float) -> float:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from minigrad.backend import Array
-from minigrad.optim.hyper import HyperparameterError, not_negative, number
+from minigrad.legal import not_negative, number
+from minigrad.optim.hyper import HyperparameterError
 from minigrad.optim.optimizer import Group
 from minigrad.optim.second_order.descent import SecondOrder
 from minigrad.optim.second_order.objective import Objective
