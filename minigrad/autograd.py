@@ -172,6 +172,8 @@ def _run(
 
 def _arrays(node: Node, g: Any) -> list[Any]:
     """Return the frame of arrays: nothing is wrapped and nothing recorded."""
+    if backend.several:  # what rules compute is computed where the gradient is
+        backend.of((getattr(g, "array", g),))
     return [g, node.out, node.values, 0] if node.op.variadic else [g, node.out, *node.values]
 
 

@@ -116,6 +116,8 @@ def push(
     `inputs` and `out` may be duals, of which only what a rule reads is computed. The tangent is
     expanded to `shape`, if that is given.
     """
+    if backend.several:  # the tangent is computed where those of the inputs are
+        backend.of([getattr(x, "array", x) for x in tangents])
     if op.kind == "linear":
         total = op(*_filled(op, out, tangents, params), **params)
     elif op.kind == "bilinear":

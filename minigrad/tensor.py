@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from minigrad import backend
 from minigrad.backend import Array, Device, DeviceError
-from minigrad.backend.legal import check_numbers, check_range, misshapen, no_place
+from minigrad.backend.legal import check_numbers, check_range, misshapen, native, no_place
 from minigrad.backend.legal import legal_dtype as legal_dtype
 from minigrad.mode import GraphError, ShapeError, mode
 from minigrad.node import Node, clock
@@ -255,6 +255,7 @@ class Tensor:
         notes += ["requires_grad=True"] if self.requires_grad and self.node is None else []
         return f"tensor({', '.join([text, *notes])})"
 
+    @backend.explaining
     def __setitem__(self, index: Any, value: Any) -> None:
         graph = self.requires_grad or (isinstance(value, Tensor) and value.requires_grad)
         if graph and (mode.recording or self.node is not None):
@@ -264,16 +265,24 @@ class Tensor:
                 "mg.no_grad()"
             )
         parts = tuple(map(_raw, index)) if isinstance(index, tuple) else (_raw(index),)
+        value = self._beside(value)
+        if isinstance(value, (list, tuple)) and self.device != "cpu":  # NumPy takes them itself
+            value = _array(value, self.dtype, self.device)
+        backend.of((self.data,))  # which makes its device the current one
+        backend.writable(self.data)[backend.beside(self.data, parts)] = value
+        self.modified()
+
+    def _beside(self, value: Any) -> Any:
+        """Return what a change in place computes with; DeviceError for an array elsewhere."""
         value = _raw(value)
         if backend.is_array(value) and backend.device_of(value) != self.device:
             raise DeviceError(
                 f"a value on {backend.device_of(value)} for a tensor on {self.device}; move one "
                 f"with .to({self.device!r})"
             )
-        backend.of((self.data,))  # which makes its device the current one
-        backend.writable(self.data)[backend.beside(self.data, parts)] = value
-        self.modified()
+        return value
 
+    @backend.explaining
     def _in_place(self, function: Callable[[Any, Any], Any], other: Any) -> Tensor:
         """Change the memory where no gradient is lost by it, else return a new tensor."""
         if mode.recording and self.requires_grad and self.node is None:
@@ -285,10 +294,10 @@ class Tensor:
             self.requires_grad or (isinstance(other, Tensor) and other.requires_grad)
         ):
             return function(self, other)  # type: ignore[no-any-return]
-        xp = backend.of((self.data,))
-        given = _raw(other)
+        given = self._beside(other)
         if isinstance(given, (list, tuple)):
             given = _array(given, None, self.device)
+        xp = backend.of((self.data,))
         place = backend.writable(self.data)
         try:
             xp.copyto(place, function(self.data, given), casting="same_kind")
@@ -351,10 +360,10 @@ def _array(data: Any, dtype: DType, device: Device | None) -> Array:
         check_numbers(data, given)
         if data.dtype == "float64" and not typed and dtype is None:
             data = data.astype("float32")
-        data = xp.from_host(data, where)
+        data = xp.from_host(native(data), where)
     else:
         check_numbers(data, data)
-        data = backend.moved(data, where)
+        data = backend.moved(native(data), where)
     return data if dtype is None else data.astype(legal_dtype(dtype), copy=False)
 
 

@@ -146,7 +146,7 @@ def _numerical(
     x = arguments[n]
 
     def moved(element: tuple[int, ...], step: float) -> list[Tensor]:
-        array = x.data.copy()
+        array = backend.copied(x.data)
         array[element] += step
         there = Tensor.of(array).requires_grad_()
         return _outputs(f, [*arguments[:n], there, *arguments[n + 1 :]])

@@ -21,6 +21,7 @@ Device = str  # "cpu", "cuda:0", "cuda:1", …
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _cuda: ModuleType | None = None
+several = False  # whether there is more than one GPU, so that who computes must look where
 
 
 # What nvidia-smi prints above its table is the newest CUDA that the driver serves.
@@ -65,9 +66,10 @@ def get(device: Device | None) -> ModuleType:
 
 def _second() -> ModuleType:
     """Return CuPy's backend module, imported when it is first asked for."""
-    global _cuda
+    global _cuda, several
     if _cuda is None:
         _cuda = _imported()
+        several = _cuda.several
     return _cuda
 
 

@@ -124,7 +124,13 @@ def from_device(array: Any, device: str) -> Any:
 
 
 def adopted(value: Any) -> Any:
-    """Return an array on the memory of another library's, by its ``__cuda_array_interface__``."""
+    """Return an array on the memory of another library's, by its ``__cuda_array_interface__``.
+
+    The device of that memory becomes the one on which CuPy computes: on another CuPy would copy.
+    """
+    pointer = value.__cuda_array_interface__["data"][0]
+    if several and pointer:  # it is 0 where there are no elements
+        use(f"cuda:{cp.cuda.runtime.pointerGetAttributes(pointer).device}")
     return cp.asarray(value)
 
 
@@ -153,10 +159,10 @@ def streamed(batches: Iterable[tuple[Any, ...]], device: str) -> Iterator[tuple[
         for arrays in batches:
             sent.append(_sent(arrays, device, stream))
             if len(sent) > 1:
-                used = _arrived(sent.popleft(), used)
+                used = _arrived(sent.popleft(), used, device)
                 yield used[0]
         while sent:
-            used = _arrived(sent.popleft(), used)
+            used = _arrived(sent.popleft(), used, device)
             yield used[0]
     finally:  # the pools give the memory on both ends to others as soon as nobody holds it
         for batch in (used, *sent):
@@ -180,10 +186,11 @@ def _sent(arrays: tuple[Any, ...], device: str, stream: Any) -> Any:
     return there, staged, stream.record()
 
 
-def _arrived(sent: Any, used: Any) -> Any:
+def _arrived(sent: Any, used: Any, device: str) -> Any:
     """Let what is computed next wait for arrays; let go of the memory the last ones came from."""
     _landed(used)
     if sent[2] is not None:
+        use(device)  # who took the last batch may have computed on another since
         cp.cuda.get_current_stream().wait_event(sent[2])
     return sent
 

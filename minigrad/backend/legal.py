@@ -49,7 +49,10 @@ def check_numbers(array: Array, data: Any) -> None:
 
 
 def legal_dtype(dtype: Any) -> Any:
-    """Return the NumPy dtype of real numbers or booleans that is meant, or raise TypeError."""
+    """Return the NumPy dtype of real numbers or booleans that is meant, or raise TypeError.
+
+    It has the machine's order of bytes.
+    """
     try:
         found = numpy.dtype(dtype)
     except TypeError:
@@ -60,7 +63,12 @@ def legal_dtype(dtype: Any) -> Any:
             f"{dtype!r} is no dtype of real numbers or booleans (and no device); legal are "
             f"float32, float64, float16, int64, int32, bool and their like; try {advice}"
         )
-    return found
+    return found if found.isnative else found.newbyteorder("=")
+
+
+def native(array: Array) -> Array:
+    """Return an array in the machine's order of bytes: a GPU has no other, nor has Numba."""
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
 def check_range(values: Array, dtype: Any) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 
 from minigrad import backend, random
 from minigrad.backend import Array, Device
+from minigrad.backend.legal import native
 from minigrad.legal import integer
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, tensor
 
 
 class DatasetError(ValueError):
@@ -29,7 +30,7 @@ class Dataset:
     - ``image_shape``: the shape of a row as a picture, or None.
 
     Raises DatasetError if x and y differ in length, are empty or no numbers, or a class index has
-    no class.
+    no class, DeviceError if they are on two devices.
     """
 
     def __init__(
@@ -53,6 +54,12 @@ class Dataset:
             raise DatasetError(
                 f"{name}: x of shape {self.x.shape} and y of shape {self.y.shape}; they must have "
                 "the same number of rows, at least 1"
+            )
+        places = self.device, backend.device_of(self.y)
+        if places[0] != places[1]:
+            raise backend.DeviceError(
+                f"{name}: x is on {places[0]} and y on {places[1]}; give both from the host, and "
+                f"move the dataset with .to({sorted(places)[-1]!r})"
             )
         if self.classes and self.y.dtype.kind == "i":
             low, high = int(self.y.min()), int(self.y.max())
@@ -211,6 +218,7 @@ class Loader:
             if order is None:
                 yield x[rows], y[rows]
             else:
+                backend.of((x,))  # who took the last batch may have computed on another device
                 yield x.take(order[rows], 0), y.take(order[rows], 0)
 
     def state_dict(self) -> dict[str, Any]:
@@ -225,14 +233,17 @@ class Loader:
 
 def _plain(values: Any, what: str) -> Array:
     """Return a tensor, an array or nested lists as an array of numbers."""
+    if hasattr(values, "__cuda_array_interface__") and not backend.is_array(values):
+        values = tensor(values)  # an array on a GPU, before CuPy is in use
     if isinstance(values, Tensor):
-        return values.data
+        values = values.data
     try:
         array = values if backend.is_array(values) else backend.cpu.asarray(values)
     except ValueError as error:
         raise DatasetError(f"{what} is ragged ({error}); its rows must be of one shape") from None
     if array.dtype.kind in "fiub":
-        return array
+        backend.of((array,))  # which makes its device the current one
+        return native(array)
     try:
         if array.dtype.kind == "O":  # such as of a table with columns of several kinds
             array.astype("float32")

@@ -48,12 +48,17 @@ BOOLEAN = {
 }  # fmt: skip
 
 
-# What an input cannot be called in the text of a loop: a word of it, or what a result is called.
+# What an input cannot be called in the text of a loop: what a result is called, a word of the text,
+# or one of C++.
 _TAKEN = re.compile(
-    r"[cx]\d+|.*_|F|H|i|n|step|select|wide|half|loop|numba|fabs|sqrt|pow|exp|expm1|log|log1p|tanh|"
-    r"erf|floor|asm|auto|bool|case|catch|char|const|default|delete|do|double|enum|extern|float|goto|inline|"
-    r"int|long|new|operator|private|public|short|signed|sizeof|static|struct|switch|template|this|"
-    r"throw|typedef|typename|union|unsigned|using|virtual|void|volatile"
+    r"[cx]\d+|.*_|F|H|i|n|step|select|wide|half|loop|numba|range|fabs|sqrt|pow|exp|expm1|log|log1p|"
+    r"tanh|erf|floor|"
+    r"NULL|alignas|alignof|and_eq|asm|auto|bitand|bitor|bool|case|catch|char|char16_t|char32_t|compl|"
+    r"const|const_cast|constexpr|decltype|default|delete|do|double|dynamic_cast|enum|explicit|export|"
+    r"extern|false|float|friend|goto|inline|int|long|mutable|namespace|new|noexcept|not_eq|nullptr|"
+    r"operator|or_eq|private|protected|public|register|reinterpret_cast|short|signed|sizeof|static|"
+    r"static_assert|static_cast|struct|switch|template|this|thread_local|throw|true|typedef|typeid|"
+    r"typename|union|unsigned|using|virtual|void|volatile|wchar_t|xor|xor_eq"
 )
 
 

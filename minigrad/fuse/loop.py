@@ -98,6 +98,8 @@ def ready(graph: Graph, length: int, dtype: Any, columns: bool = False) -> bool:
         return False
     if _numba is False or dtype.char not in "fd":  # a name takes as long as a small operation
         return False
+    if not dtype.isnative:  # Numba has no type for bytes in the other order
+        return False
     kind = _kind(dtype, columns)
     if kind not in graph.state:
         if os.environ.get("MINIGRAD_FAST", "1") == "0":
@@ -162,6 +164,9 @@ def _compiled(graph: Graph, dtype: str, columns: bool) -> Callable[..., None] | 
         if _numba is None:
             import numba
 
+            if getattr(numba.config, "DISABLE_JIT", 0):  # a loop would be Python's own
+                _numba = False
+                return None
             _numba = numba
         text = source(graph, dtype, columns)
         file = _written(text)

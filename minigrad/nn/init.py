@@ -60,6 +60,7 @@ def _fill(tensor: Tensor, values: Any) -> Tensor:
         raise TypeError(
             f"what is filled is a Tensor, such as a Parameter, not {type(tensor).__name__}"
         )
+    backend.of((tensor.data,))  # which makes its device the current one
     tensor.data[...] = values
     tensor.modified()
     return tensor

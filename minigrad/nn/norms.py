@@ -75,6 +75,8 @@ class BatchNorm(Module):
             )
         batches = self.num_batches_tracked
         share: Any = self.momentum
+        if batches is not None:
+            backend.of((batches.data,))  # which makes its device the current one
         if share is None and batches is not None:
             share = 1 / (batches.data + 1)  # an array: to read it, the host would wait
         out = functional.batch_norm(

@@ -113,11 +113,12 @@ def _with_gradient(function: str, parameters: Parameters, name: str, bound: Any)
 
 def _norm(p: Tensor, order: float) -> float:
     """Return the norm of a parameter's gradient, safe from overflow of its squares."""
+    xp = backend.of((p.grad.data,))  # type: ignore[union-attr]
     g = p.grad.data.ravel("K")  # type: ignore[union-attr]
     if g.size == 0:
         return 0.0
     if order == 2.0:
-        square = backend.of((g,)).sum_of_squares(g)
+        square = xp.sum_of_squares(g)
         if 1e-30 < square < math.inf and g.dtype != "float16":
             return math.sqrt(square)
     largest = float(abs(g).max())
@@ -134,10 +135,10 @@ def _on_one_gpu(tensors: list[Tensor]) -> bool:
 
 def _power(p: Tensor, order: float) -> Any:
     """Return Σ|g|ᵖ of a gradient on a GPU (max|g| for p = ∞), at least in float32, as an array."""
+    xp = backend.of((p.grad.data,))  # type: ignore[union-attr]
     g = p.grad.data.ravel("K")  # type: ignore[union-attr]
     if g.dtype == "float16":
         g = g.astype("float32")
-    xp = backend.of((g,))
     if order == math.inf:
         return xp.concatenate([abs(g), xp.zeros(1, g.dtype)]).max()
     return xp.dot(g, g) if order == 2.0 else (abs(g) ** order).sum()
@@ -155,4 +156,4 @@ def _limited(tensors: list[Tensor], powers: Any, max_norm: float, order: float) 
 
 
 def _scale(p: Tensor, factor: float) -> None:
-    p.grad = Tensor.of(p.grad.data * factor)  # type: ignore[union-attr]
+    p.grad = Tensor.of(ops.mul(p.grad.data, factor))  # type: ignore[union-attr]

@@ -44,7 +44,7 @@ class EMA:
         self.decay = float(decay)
         self.warmup = warmup
         self.count = 0
-        self.averages: list[Array] = [p.data.copy() for p in self.params]
+        self.averages: list[Array] = [backend.copied(p.data) for p in self.params]
         self._stored: list[Array] | None = None
 
     @backend.explaining
@@ -60,17 +60,14 @@ class EMA:
 
     def _here(self, i: int) -> Array:
         """Return average `i`, after its parameter to another device or dtype."""
-        average, data = self.averages[i], self.params[i].data
-        device = backend.device_of(data)
-        if backend.device_of(average) != device:
-            host = backend.of((average,)).to_host(average)
-            average = backend.get(device).from_host(host, device)
+        data = self.params[i].data
+        average = backend.moved(self.averages[i], backend.device_of(data))
         self.averages[i] = average.astype(data.dtype, copy=False)
         return self.averages[i]
 
     def store(self) -> None:
         """Keep a copy of the parameters for `restore`."""
-        self._stored = [p.data.copy() for p in self.params]
+        self._stored = [backend.copied(p.data) for p in self.params]
 
     def copy_to(self) -> None:
         """Write the averages into the parameters."""
@@ -86,7 +83,7 @@ class EMA:
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Compute with the averages as the parameters' values: a context manager."""
-        before = [p.data.copy() for p in self.params]
+        before = [backend.copied(p.data) for p in self.params]
         self.copy_to()
         try:
             yield
@@ -122,5 +119,6 @@ class EMA:
 
 def _write(params: list[Tensor], arrays: list[Array]) -> None:
     for p, array in zip(params, arrays, strict=True):
+        backend.of((p.data,))  # which makes its device the current one
         p.data[...] = array
         p.modified()

@@ -30,8 +30,8 @@ class Flat:
 
     def __init__(self, tensors: list[Tensor], clock: tuple[float, ...]) -> None:
         first = tensors[0].data
-        self.xp = backend.of((first,))
-        on_cpu = self.xp is backend.cpu
+        xp = backend.of((first,))
+        on_cpu = xp is backend.cpu
         self.block = BLOCK // first.dtype.itemsize if on_cpu else sys.maxsize  # elements
         self.joined = self.block if on_cpu else LAUNCH
         self.tensors = tensors
@@ -40,12 +40,17 @@ class Flat:
         self.offsets = [0]
         for tensor in tensors:
             self.offsets.append(self.offsets[-1] + tensor.size)
-        self.vector: Array = self.xp.aligned(self.offsets[-1], first.dtype)
+        self.vector: Array = xp.aligned(self.offsets[-1], first.dtype)
         self.views = [self.shaped(i, self.vector) for i in range(len(tensors))]
         self.states: dict[str, Array] = {}
         self.written: set[str] = set()  # the state vectors that have memory of their own
         self.clocks = [clock] * len(tensors)
         self.adopt()
+
+    @property
+    def xp(self) -> Any:
+        """The backend of the vector, whose device becomes the one that computes."""
+        return backend.of((self.vector,))
 
     def shaped(self, i: int, vector: Array) -> Array:
         """Return tensor `i`'s part of a vector parallel to this one, in the tensor's shape."""
@@ -67,8 +72,9 @@ class Flat:
 
     def fill(self, name: str, value: float) -> None:
         """Start a state vector: a constant, which costs no memory until it is first written."""
-        one = self.xp.full_like(self.vector, value, shape=(1,))
-        self.states[name] = self.xp.broadcast_to(one, self.vector.shape)
+        xp = self.xp
+        one = xp.full_like(self.vector, value, shape=(1,))
+        self.states[name] = xp.broadcast_to(one, self.vector.shape)
         self.written.discard(name)
 
     def write(self, name: str, start: int, stop: int, values: Array) -> None:
@@ -92,10 +98,10 @@ class Flat:
 
     def copies(self) -> Iterator[tuple[Tensor, Array]]:
         """Yield each tensor with a copy of its value, where it lives: of all in one pass."""
-        vector = self.vector.copy()
+        vector = backend.copied(self.vector)
         for i, tensor in enumerate(self.tensors):
             moved = tensor.data is not self.views[i]  # since the last step
-            yield tensor, tensor.data.copy() if moved else self.shaped(i, vector)
+            yield tensor, backend.copied(tensor.data) if moved else self.shaped(i, vector)
 
     def saved(self, i: int, clock_names: tuple[str, ...]) -> dict[str, Any]:
         """Return tensor `i`'s clock, by name, and its part of each written state, on the host."""
@@ -132,13 +138,14 @@ class Flat:
         A large gradient is a span, without a copy; small neighbours are joined.
         """
         small: list[Array] = []
+        xp = self.xp
         start = stop = self.offsets[first]
         pairs = zip(self.tensors[first:last], self.orders[first:last], strict=True)
         for tensor, order in pairs:
             g: Array = tensor._grad.data.ravel(order)  # type: ignore[union-attr]
             size = g.size
             if small and stop - start + size > self.joined:
-                yield start, stop, _join(self.xp, small)
+                yield start, stop, _join(xp, small)
                 small, start = [], stop
             stop += size
             if size <= self.joined:
@@ -147,7 +154,7 @@ class Flat:
                 yield start, stop, g
                 start = stop
         if small:
-            yield start, stop, _join(self.xp, small)
+            yield start, stop, _join(xp, small)
 
 
 def _join(xp: Any, parts: list[Array]) -> Array:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from minigrad import random
+from minigrad import backend, random
 from minigrad.mode import no_grad
 from minigrad.tensor import Tensor
 
@@ -47,7 +47,7 @@ def intact(model: Any, training: bool = False) -> Iterator[Callable[[], None]]:
     modes = [(module, module.training) for module in modules]
     tensors = model.parameters() if hasattr(model, "parameters") else model
     memory = [(tensor, tensor.data) for tensor in ([] if callable(tensors) else tensors)]
-    buffers = [(b, b.data, b.data.copy()) for b in model.buffers()] if modules else []
+    buffers = [(b, b.data, backend.copied(b.data)) for b in model.buffers()] if modules else []
     rewind = random.snapshot()
     try:
         for module in modules:
@@ -58,6 +58,7 @@ def intact(model: Any, training: bool = False) -> Iterator[Callable[[], None]]:
         for tensor, array in memory:
             tensor.data = array
         for buffer, array, values in buffers:
+            backend.of((array,))  # which makes its device the current one
             array[...] = values
             buffer.data = array
         for module, mode in modes:

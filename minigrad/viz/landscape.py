@@ -150,14 +150,15 @@ def landscape(
             with backend.cpu.errstate(all="ignore"):  # far away it may overflow, and is infinite
                 return _number(loss())
 
+        def point(a: float, b: float) -> list[Array]:
+            found = []
+            for c, u, v in zip(start, first, second, strict=True):
+                backend.of((c,))  # which makes its device the current one
+                found.append(c + a * u + b * v)
+            return found
+
         here = at(start)
-        losses = [
-            [
-                at([c + a * u + b * v for c, u, v in zip(start, first, second, strict=True)])
-                for a in x
-            ]
-            for b in y
-        ]
+        losses = [[at(point(a, b)) for a in x] for b in y]
         along = {label: [at(parts_of(p, tensors)) for p in ps] for label, ps in points.items()}
     as_array = backend.cpu.asarray
     found = {label: PlanePath(seen[label], as_array(along[label])) for label in points}

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad import datasets
 from tests.cuda.compare import host
 
 
@@ -93,3 +94,10 @@ def test_an_array_of_cupy_made_by_the_user_is_taken_first_of_all(fake):
     x = mg.tensor(cupy.arange(3.0))  # nothing else has asked for CUDA before
     assert x.device == "cuda:0"
     np.testing.assert_array_equal(x.numpy(), [0, 1, 2])
+
+
+def test_so_is_one_in_a_dataset(fake):
+    import cupy
+
+    data = datasets.Dataset(cupy.ones((3, 2)), cupy.arange(3))
+    assert (data.device, data.y.tolist()) == ("cuda:0", [0, 1, 2])

@@ -27,6 +27,17 @@ def test_dtype_of_what_is_given(data, dtype):
     assert mg.tensor(data).dtype == dtype
 
 
+@pytest.mark.parametrize("layout", ["C", "F"])
+def test_bytes_are_in_the_machines_order(layout):
+    """As on a GPU, where no other is; and Numba has no type for another."""
+    array = np.array([[1.0, 2.0, 3.0]] * 2, np.dtype("float32").newbyteorder(), order=layout)
+    for x in (mg.tensor(array), mg.ones(2, 3, dtype=array.dtype) * array[0]):
+        assert x.dtype == "float32"
+        assert x.dtype.isnative
+        assert x.tolist() == array.tolist()
+    assert mg.tensor(array).data.strides == array.strides
+
+
 def test_tensor_copies():
     array = np.zeros(3)
     x = mg.tensor(array)

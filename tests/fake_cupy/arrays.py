@@ -58,8 +58,16 @@ def computed(source, result):
 
 def adopted(value):
     """Return an array on the memory of another library's, which is one of ours in disguise."""
-    pointer = value.__cuda_array_interface__["data"][0]
+    described = value.__cuda_array_interface__
+    pointer = described["data"][0]
+    if not pointer:  # nothing is there, so that CuPy cannot tell where
+        return ndarray(described["shape"], described["typestr"])
     return _exported[pointer]
+
+
+def device_of_pointer(pointer):
+    """Return the device of memory that an array has shown."""
+    return _exported[pointer]._device
 
 
 _exported = {}
@@ -126,7 +134,7 @@ class ndarray:  # noqa: N801  (CuPy's name)
 
     @property
     def __cuda_array_interface__(self):
-        pointer = self._array.__array_interface__["data"][0]
+        pointer = self._array.__array_interface__["data"][0] if self.size else 0
         _exported[pointer] = self
         return {
             "shape": self.shape, "typestr": self.dtype.str, "descr": self.dtype.descr,

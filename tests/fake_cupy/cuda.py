@@ -6,7 +6,7 @@ import numpy as np
 
 from tests.fake_cupy import account
 from tests.fake_cupy.account import current_device, use_device, waited
-from tests.fake_cupy.arrays import outside
+from tests.fake_cupy.arrays import device_of_pointer, outside
 
 
 class Device:
@@ -63,13 +63,15 @@ runtime = types.SimpleNamespace(
     setDevice=_set_device,
     driverGetVersion=lambda: 13000,
     runtimeGetVersion=lambda: 13000,
+    pointerGetAttributes=lambda ptr: types.SimpleNamespace(device=device_of_pointer(ptr)),
     getDeviceProperties=lambda device: {"name": b"fake"},
     is_hip=False,
 )
 
 
 class Stream:
-    """A stream. The one that computes does all at once; any other does its work as late as it may.
+    """A stream of the current device. The one that computes does all at once; any other does its
+    work as late as it may.
 
     So who reads what a copy has not brought yet reads what was there before, and who changes the
     memory that a copy comes from changes the copy.
@@ -79,6 +81,7 @@ class Stream:
 
     def __init__(self, null=False, non_blocking=False, ptds=False, priority=None):
         self.ptr = 0 if null else id(self)
+        self.device = current_device()
         self.work = []
 
     def __enter__(self):
@@ -103,7 +106,7 @@ class Stream:
 
     def wait_event(self, event):
         assert event.stream is not None, "an event that nobody recorded"
-        if not self.ptr:
+        if not self.ptr and self.device == event.stream.device:  # no other device's work waits
             event.finish()
 
     def record(self, event=None):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tests.fake_cupy import arrays
-from tests.fake_cupy.account import counts, limited, waited
+from tests.fake_cupy.account import counts, current_device, limited, waited
 from tests.fake_cupy.arrays import SCALARS, call, inside, ndarray, ordered, outside
 from tests.fake_cupy.index import parts_of
 from tests.fake_cupy.memory import poisoned
@@ -86,8 +86,10 @@ class UFunc(Function):
 
 
 def array(obj, dtype=None, copy=True, order="K", subok=False, ndmin=0, *, blocking=False):
-    """Copy to the device: numbers, lists, NumPy's arrays; lists of arrays are joined."""
+    """Copy to the current device: numbers, lists, arrays elsewhere; lists of arrays are joined."""
     if type(obj) is ndarray:
+        if obj._device != current_device():
+            obj, copy = obj.copy(), False
         return obj.astype(obj.dtype if dtype is None else dtype, order=order, copy=bool(copy))
     if hasattr(obj, "__cuda_array_interface__"):
         return array(arrays.adopted(obj), dtype, copy, order)

@@ -339,6 +339,23 @@ def test_a_schedule_compiles_nothing(numba):
     assert len(loops.pop().signatures) == 1
 
 
+def test_bytes_in_the_other_order_are_left_to_numpy(numba):
+    """A tensor has the machine's; but its memory may be given it."""
+    p = mg.zeros(50, requires_grad=True)
+    p.data = np.ones(50, np.dtype("float32").newbyteorder())
+    optimizer = optim.SGD([p], lr=0.5)
+    for _ in range(3):
+        p.grad = mg.ones(50)
+        optimizer.step()
+    assert p.tolist() == [-0.5] * 50
+
+
+def test_no_loop_is_run_by_python(numba, tmp_path):
+    result = script(tmp_path, NUMBA_DISABLE_JIT="1")
+    assert result.stdout.endswith("True\n"), result.stderr
+    assert not (tmp_path / "loops").exists()
+
+
 def test_without_numba_nothing_is_said(tmp_path):
     result = script(tmp_path, "sys.modules['numba'] = None")
     assert result.stdout.endswith("False\n"), result.stderr

@@ -140,6 +140,7 @@ def _check_classes(x: Value, target: Any, operation: str) -> int:
 def _classes(x: Value, target: Any, ignore_index: int, operation: str) -> tuple[Any, Any]:
     """Return the flat class indices and the positions of those that count, or raise."""
     width = _check_classes(x, target, operation)
+    xp = backend.of((target,))
     flat = target.reshape(-1)
     ignored = flat == ignore_index
     wrong = ((flat < 0) | (flat >= width)) & ~ignored
@@ -148,7 +149,7 @@ def _classes(x: Value, target: Any, ignore_index: int, operation: str) -> tuple[
             f"{operation}: a class {int(flat[wrong][0])} in the target; with {width} classes it "
             f"must be from 0 to {width - 1}, or ignore_index ({ignore_index})"
         )
-    return flat, backend.of((flat,)).nonzero(~ignored)[0]
+    return flat, xp.nonzero(~ignored)[0]
 
 
 def _unseen(
@@ -167,8 +168,8 @@ def _unseen(
     width = _check_classes(x, target, operation)
     if mode.anomaly:
         _classes(x, target, ignore_index, operation)  # this waits, and raises
+    xp, number = backend.of((target,)), raw(x).dtype.type
     rows, flat = _class_rows(x), target.reshape(-1)
-    xp, number = backend.of((flat,)), raw(x).dtype.type
     kept = flat != ignore_index
     # Seen as unsigned, a negative class is a large one: one comparison finds both errors.
     legal = flat.view(f"u{flat.dtype.itemsize}") < width

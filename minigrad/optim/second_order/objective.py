@@ -288,6 +288,7 @@ class Objective:
                 f"{self._name} differentiates ({error}); if it calls backward(): {_NO_BACKWARD}"
             ) from None
         self.counts.nfev += 1
+        backend.of((self.flat.vector,))  # the closure may have computed on another device, too
         loss, outputs = result if isinstance(result, tuple) and len(result) == 2 else (result, None)
         if not isinstance(loss, Tensor) or loss.size != 1:
             given = f"shape {loss.shape}" if isinstance(loss, Tensor) else type(loss).__name__
