@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from minigrad import backend
 from minigrad.backend import Array, Device, DeviceError
-from minigrad.backend.legal import check_numbers, check_range, misshapen, native, no_place
+from minigrad.backend.legal import check_numbers, check_range, misshapen, native, no_place, on
 from minigrad.backend.legal import legal_dtype as legal_dtype
 from minigrad.mode import GraphError, ShapeError, mode
 from minigrad.node import Node, clock
@@ -265,22 +265,12 @@ class Tensor:
                 "mg.no_grad()"
             )
         parts = tuple(map(_raw, index)) if isinstance(index, tuple) else (_raw(index),)
-        value = self._beside(value)
         if isinstance(value, (list, tuple)) and self.device != "cpu":  # NumPy takes them itself
             value = _array(value, self.dtype, self.device)
+        value = on(self.device, _raw(value))
         backend.of((self.data,))  # which makes its device the current one
         backend.writable(self.data)[backend.beside(self.data, parts)] = value
         self.modified()
-
-    def _beside(self, value: Any) -> Any:
-        """Return what a change in place computes with; DeviceError for an array elsewhere."""
-        value = _raw(value)
-        if backend.is_array(value) and backend.device_of(value) != self.device:
-            raise DeviceError(
-                f"a value on {backend.device_of(value)} for a tensor on {self.device}; move one "
-                f"with .to({self.device!r})"
-            )
-        return value
 
     @backend.explaining
     def _in_place(self, function: Callable[[Any, Any], Any], other: Any) -> Tensor:
@@ -294,7 +284,7 @@ class Tensor:
             self.requires_grad or (isinstance(other, Tensor) and other.requires_grad)
         ):
             return function(self, other)  # type: ignore[no-any-return]
-        given = self._beside(other)
+        given = on(self.device, _raw(other))
         if isinstance(given, (list, tuple)):
             given = _array(given, None, self.device)
         xp = backend.of((self.data,))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from minigrad import backend
 from minigrad.backend import numpy
 
 Array = Any
@@ -91,6 +92,16 @@ def check_range(values: Array, dtype: Any) -> None:
             f"{number} is no number of {dtype}, which holds {limits.min} to {limits.max}; try a "
             "wider dtype, or floating numbers"
         )
+
+
+def on(device: str, value: Any) -> Any:
+    """Return what is to change memory on a device; DeviceError for an array that is elsewhere."""
+    if backend.is_array(value) and backend.device_of(value) != device:
+        raise backend.DeviceError(
+            f"a value on {backend.device_of(value)} for a tensor on {device}; move one with "
+            f".to({device!r})"
+        )
+    return value
 
 
 def no_place(array: Array, other: Any, error: Exception) -> str:
