@@ -202,19 +202,23 @@ def copied(array: Array) -> Array:
 
 def explained(error: Exception) -> Exception:
     """Return an error of CUDA's as a DeviceError that says what to do, any other as it is."""
-    text = "" if _cuda is None else _cuda.advice(error)
+    told = _cuda is None or isinstance(error, DeviceError)
+    text = "" if told else cast(ModuleType, _cuda).advice(error)
     return DeviceError(text) if text else error
 
 
 def explaining(function: Function) -> Function:
-    """Return a function that says what to do where a GPU has no memory left for it."""
+    """Return a function that says what to do where CUDA fails: a GPU without memory, mostly."""
 
     @functools.wraps(function)
     def told(*arguments: Any, **keywords: Any) -> Any:
         try:
             return function(*arguments, **keywords)
-        except MemoryError as error:
-            raise explained(error) from None
+        except (MemoryError, RuntimeError) as error:  # most of CUDA's are of the second kind
+            known = explained(error)
+            if known is error:
+                raise
+            raise known from None
 
     return cast(Function, told)
 
@@ -236,8 +240,11 @@ def streamed(batches: Iterable[tuple[Array, ...]], device: Device) -> Iterator[t
     if where != "cpu":
         try:
             yield from get(where).streamed(batches, where)
-        except MemoryError as error:
-            raise explained(error) from None
+        except (MemoryError, RuntimeError) as error:
+            known = explained(error)
+            if known is error:
+                raise
+            raise known from None
         return
     for arrays in batches:
         yield tuple(moved(array, where) for array in arrays)

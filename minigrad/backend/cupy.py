@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import collections
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -18,6 +19,11 @@ from minigrad.backend import INSTALL, DeviceError, explaining, first_line, setti
 
 Array: Any = cp.ndarray
 _CUDA_ERROR: Any = cp.cuda.runtime.CUDARuntimeError
+
+# What CUDA, its libraries and CuPy's loader of them say.
+_NO_MEMORY = re.compile(r"cudaErrorMemoryAllocation|CUDA_ERROR_OUT_OF_MEMORY|STATUS_ALLOC_FAILED")
+_UNFIT = re.compile(r"UnsupportedPtxVersion|UNSUPPORTED_PTX|NoKernelImage|NO_BINARY_FOR_GPU")
+_NOT_FOUND = re.compile(r"CUDA headers|to load|Failure finding")
 
 several = False  # whether there is more than one device, so that each array's must be looked at
 _count = 0
@@ -46,19 +52,26 @@ def unavailable() -> str:
         if _count:
             cp.ones(1)  # a driver may count devices and not serve them, or no kernel be compiled
     except Exception as error:
-        return advice(error) or f"CuPy is installed, but failed ({error})"
+        return advice(error) or f"CuPy is installed, but failed ({first_line(error)})"
     return "" if _count else "CuPy is installed, but found no GPU"
 
 
 def advice(error: Exception) -> str:
     """Return what an error of CUDA means and what to do; the empty string for any other."""
-    text = str(error)
-    if isinstance(error, cp.cuda.memory.OutOfMemoryError):
+    text = first_line(error)
+    ours = type(error).__module__.startswith(("cupy.", "cupy_backends."))
+    # The libraries of CUDA, and its loader of kernels, want memory that is not the pool's.
+    if isinstance(error, cp.cuda.memory.OutOfMemoryError) or (ours and _NO_MEMORY.search(text)):
         free, total = cp.cuda.Device().mem_info
         return (
-            f"the GPU has no memory left: {text.strip().rstrip('.')}; free are {free:,} of "
+            f"the GPU has no memory left: {text.rstrip('.')}; free are {free:,} of "
             f"{total:,} bytes; try a smaller batch or model, float16 or float32, or let go of "
             "what is not needed"
+        )
+    if ours and _UNFIT.search(text):
+        return (
+            f"the NVIDIA driver and CuPy do not fit each other, or this GPU ({text}); install a "
+            f"newer driver, or the CuPy for the one that there is: {INSTALL}"
         )
     if isinstance(error, _CUDA_ERROR):
         if "InsufficientDriver" in text:
@@ -68,12 +81,13 @@ def advice(error: Exception) -> str:
             )
         if "NoDevice" in text:
             return "CuPy and a driver are installed, but there is no GPU (or none is visible)"
+    if ours and isinstance(error, RuntimeError):
         return f"CUDA failed ({text})"
     library = isinstance(error, ImportError) and ("lib" in text or "DLL" in text)
-    compiler = isinstance(error, RuntimeError) and ("CUDA headers" in text or "to load" in text)
+    compiler = isinstance(error, RuntimeError) and _NOT_FOUND.search(text)
     if library or compiler:  # each is loaded when it is first used
         return (
-            f"a library of CUDA is missing, or of another version ({first_line(error)}); install "
+            f"a library of CUDA is missing, or of another version ({text}); install "
             f"those that CuPy's wheel was made for: {INSTALL}; or the CUDA toolkit"
         )
     return ""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import backend, nn, optim
+from minigrad import backend, datasets, fuse, nn, optim
 from tests.cuda.compare import host
 from tests.fake_cupy import counts
 
@@ -142,6 +142,7 @@ def test_no_memory_left_is_one_line(device):
         ("cudaErrorInsufficientDriver: CUDA driver version is insufficient", "driver is missing"),
         ("cudaErrorNoDevice: no CUDA-capable device is detected", "there is no GPU"),
         ("cudaErrorInitializationError: initialization error", "CUDA failed"),
+        ("cudaErrorUnsupportedPtxVersion: the provided PTX", "do not fit each other"),
     ],
 )
 def test_a_machine_that_cannot_is_told_why(error, said, fake, monkeypatch):
@@ -156,13 +157,14 @@ def test_a_machine_that_cannot_is_told_why(error, said, fake, monkeypatch):
 
 
 MISSING = [
+    RuntimeError('Failure finding "libnvrtc.so.13": No such file: libnvrtc.so.13\nand more'),
     ImportError('Failure finding "libcublas.so.13": no such file\nand more'),
     RuntimeError("CuPy failed to load libnvrtc.so.13: OSError: no such file"),
     RuntimeError("Failed to find CUDA headers. Please install CUDA toolkit headers"),
 ]
 
 
-@pytest.mark.parametrize("error", MISSING, ids=["library", "compiler", "headers"])
+@pytest.mark.parametrize("error", MISSING, ids=["finder", "library", "compiler", "headers"])
 def test_a_library_that_is_missing_is_named(error, device, monkeypatch):
     def broken(*arguments):
         raise error
@@ -178,7 +180,7 @@ def test_a_library_that_is_missing_is_named(error, device, monkeypatch):
     vars(mg.backend.get("cuda")).pop("matmul", None)
 
 
-@pytest.mark.parametrize("error", MISSING[1:], ids=["compiler", "headers"])
+@pytest.mark.parametrize("error", MISSING, ids=["finder", "library", "compiler", "headers"])
 def test_a_cupy_that_compiles_nothing_is_found_out_at_once(error, fake, monkeypatch):
     """As of a wheel without what its part [ctk] brings; CuPy would say so at the first kernel."""
     import cupy
@@ -189,6 +191,46 @@ def test_a_cupy_that_compiles_nothing_is_found_out_at_once(error, fake, monkeypa
     monkeypatch.setattr(cupy, "ones", broken)
     with pytest.raises(mg.DeviceError, match=r'"cuda" cannot be used: .*\[ctk\]".*device="cpu"'):
         mg.zeros(2, device="cuda")
+
+
+@pytest.mark.parametrize(
+    ("module", "text", "said"),
+    [
+        ("cupy_backends.cuda.libs.cublas", "CUBLAS_STATUS_ALLOC_FAILED", "no memory left"),
+        ("cupy_backends.cuda.api.driver", "CUDA_ERROR_OUT_OF_MEMORY: out of", "no memory left"),
+        ("cupy_backends.cuda.api.runtime", "cudaErrorMemoryAllocation: out", "no memory left"),
+        ("cupy_backends.cuda.api.driver", "CUDA_ERROR_NO_BINARY_FOR_GPU: no", "newer driver"),
+        ("cupy_backends.cuda.libs.curand", "CURAND_STATUS_LAUNCH_FAILURE", "CUDA failed"),
+    ],
+)
+def test_what_cudas_libraries_say_is_one_line(module, text, said, device, monkeypatch):
+    """In an operation, in a step of an optimizer, and between two batches."""
+    import cupy
+
+    kind = type("Error", (RuntimeError,), {"__module__": module})
+
+    def broken(*arguments, **keywords):
+        raise kind(text)
+
+    p, x = mg.ones(3, device=device, requires_grad=True), mg.ones(2, 2, device=device)
+    optimizer = optim.SGD([p])
+    p.grad = mg.ones(3, device=device)
+    batches = datasets.Dataset(np.ones((4, 2)), np.ones(4)).loader(2, device=device)
+    xp = mg.backend.get("cuda")
+    monkeypatch.setattr(xp, "matmul", broken, raising=False)
+    monkeypatch.setattr(xp, "RawKernel", broken, raising=False)
+    monkeypatch.setattr(cupy.cuda, "Stream", broken)
+    fuse.trace(lambda theta, g: (theta - 0.01 * g,), ("theta", "g"), ("theta",)).graph.state.clear()
+    for work in (lambda: x @ x, optimizer.step, lambda: list(batches)):
+        with pytest.raises(mg.DeviceError, match=rf"{said}.*{text}|{text}.*{said}"):
+            work()
+
+
+def test_a_mistake_is_not_taken_for_cudas(device):
+    p = mg.ones(3, device=device, requires_grad=True)
+    with pytest.raises(RuntimeError, match=r"^my own$") as raised:
+        optim.SGD([p]).step(lambda: (_ for _ in ()).throw(RuntimeError("my own")))
+    assert type(raised.value) is RuntimeError
 
 
 def test_empty_cache_gives_back_what_cupy_keeps(fake):

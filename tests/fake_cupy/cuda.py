@@ -43,7 +43,9 @@ class Device:
 
 
 class CUDARuntimeError(RuntimeError):
-    """As CuPy's."""
+    """As CuPy's, from where that is."""
+
+    __module__ = "cupy_backends.cuda.api.runtime"
 
 
 def _device_count():
