@@ -196,9 +196,13 @@ def tanh(xp: Backend, x: Array) -> Array:
 @elementwise(lambda out: out * (1 - out))
 @one_pass
 def sigmoid(xp: Backend, x: Array) -> Array:
-    """Return 1 / (1 + e⁻ˣ), to full relative precision; x is limited to where e⁻ˣ is finite."""
-    lowest = float(-int(math.log(xp.finfo(x.dtype).max)) if x.dtype.kind == "f" else -88)
-    return 1 / (1 + xp.exp(-xp.maximum(x, lowest)))
+    """Return eˣ / (1 + eˣ), to full relative precision; x is limited to where eˣ is finite.
+
+    It is 1 there, to the last digit, and 0 where eˣ is too small for the dtype.
+    """
+    highest = float(int(math.log(xp.finfo(x.dtype).max)) if x.dtype.kind == "f" else 88)
+    power = xp.exp(xp.minimum(x, highest))
+    return power / (1 + power)
 
 
 @elementwise(lambda x: sigmoid(x))

@@ -15,7 +15,18 @@ from typing import Any
 from minigrad import backend
 from minigrad.fuse.chain import one_pass
 from minigrad.fuse.rows import in_rows
-from minigrad.ops.elementwise import exp, mul, power, relu, sigmoid, sign, square, sub, tanh
+from minigrad.ops.elementwise import (
+    clip,
+    exp,
+    mul,
+    power,
+    relu,
+    sigmoid,
+    sign,
+    square,
+    sub,
+    tanh,
+)  # fmt: skip
 from minigrad.ops.half import HALF, is_half
 from minigrad.ops.indexing import getitem
 from minigrad.ops.linalg import _einsum
@@ -67,7 +78,13 @@ def elu(xp: Backend, x: Array, *, alpha: float, scale: float) -> Array:
     return scale * (xp.relu(x) + alpha * xp.expm1(-xp.relu(-x)))
 
 
+def _squarable(x: Any) -> Any:
+    """Return x, of float16 within ±16: both GELUs are flat beyond, and 256² is infinite."""
+    return clip(x, -16, 16) if is_half(x) else x
+
+
 def _normal_density(x: Any) -> Any:
+    x = _squarable(x)
     return exp(-0.5 * (x * x)) * (1 / math.sqrt(2 * math.pi))
 
 
@@ -97,6 +114,7 @@ _CUBIC = 0.044715
 
 
 def _gelu_tanh_slope(x: Any) -> Any:
+    x = _squarable(x)
     square = x * x
     t = tanh(_ROOT * x * (1 + _CUBIC * square))
     return 0.5 * (1 + t) + (0.5 * _ROOT) * x * (1 - t * t) * (1 + 3 * _CUBIC * square)
@@ -106,7 +124,8 @@ def _gelu_tanh_slope(x: Any) -> Any:
 @one_pass
 def gelu_tanh(xp: Backend, x: Array) -> Array:
     """Return ½x(1 + tanh(√(2/π)(x + 0.044715x³))), close to `gelu` and cheaper."""
-    return 0.5 * x * (1 + xp.tanh(_ROOT * x * (1 + _CUBIC * (x * x))))
+    near = _squarable(x)
+    return 0.5 * x * (1 + xp.tanh(_ROOT * near * (1 + _CUBIC * (near * near))))
 
 
 def _silu_slope(x: Any) -> Any:
@@ -194,6 +213,14 @@ def soft_cross_entropy(x: Value, target: Value, scale: float, total: bool) -> An
 def bce_with_logits(xp: Backend, x: Array, target: Array) -> Array:
     """Return -t log σ(x) - (1-t) log(1-σ(x)), as max(x,0) - x·t + log(1 + e^-|x|)."""
     return (xp.relu(x) - x * target) + xp.log1p(xp.exp(-xp.abs(x)))
+
+
+@elementwise(lambda x, delta: clip(x, -delta, delta))
+@one_pass
+def huber(xp: Backend, x: Array, *, delta: float) -> Array:
+    """Return ½x² where |x| ≤ δ, else δ(|x| - ½δ); its derivative is x limited to ±δ."""
+    inner = clip(x, -delta, delta)
+    return inner * (x - 0.5 * inner)
 
 
 # Norms -------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ PARAMS = {
     "clip": [{"low": -0.5, "high": None}, {"low": -1.0, "high": 1}],
     "leaky_relu": [{"slope": 0.1}, {"slope": 2.0}],
     "elu": [{"alpha": 1.5, "scale": 1.1}],
+    "huber": [{"delta": 0.5}],
 }
 DTYPES = ("float32", "float64")
 

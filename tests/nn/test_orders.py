@@ -37,6 +37,7 @@ TABLE: list[tuple[str, Callable[[Any], Any], Any]] = [
     ("elu", lambda x: F.elu(x, 0.7), (5,)),
     ("lecun_tanh", F.lecun_tanh, (5,)),
     ("softplus", lambda x: F.softplus(x, 2.0), (5,)),
+    ("huber", lambda x: F.huber_loss(3 * x, mg.zeros(5), delta=0.8), (5,)),
 ]
 
 

@@ -143,7 +143,7 @@ def test_the_tail_of_sigmoid_keeps_its_digits():
     x = mg.tensor([-80.0, -20.0, -1e30, 1e30])
     np.testing.assert_allclose(mg.sigmoid(x).numpy()[:2], np.exp([-80.0, -20.0]), rtol=1e-5)
     assert mg.sigmoid(x).dtype == mg.float32
-    assert mg.log(mg.sigmoid(x))[0].item() == pytest.approx(-80, rel=1e-6)
+    assert mg.log(mg.sigmoid(x[:1])).item() == pytest.approx(-80, rel=1e-6)
 
 
 def test_an_index_is_what_it_was():

@@ -23,8 +23,7 @@ def l1_loss(x: Value, target: Value, reduction: str = "mean") -> Any:
 def huber_loss(x: Value, target: Value, reduction: str = "mean", delta: float = 1.0) -> Any:
     """Return ½d² where |d| ≤ δ, else δ(|d| - ½δ), for d = x - target, reduced (Huber 1964)."""
     difference = x - alike(x, target, "huber_loss")
-    inner = ops.clip(difference, -delta, delta)
-    return reduced(inner * (difference - 0.5 * inner), reduction)
+    return reduced(neural.huber(difference, delta=delta), reduction)
 
 
 def binary_cross_entropy_with_logits(x: Value, target: Value, reduction: str = "mean") -> Any:
