@@ -19,7 +19,8 @@ def from_dlpack(x: Any) -> Tensor:
 
     `x` is any array with ``__dlpack__`` and ``__dlpack_device__``: PyTorch's, JAX's, CuPy's, …; the
     other way, ``torch.from_dlpack(tensor)`` takes a tensor of this library. What one side writes
-    the other sees, which no graph notices: `Tensor.modified` notes it.
+    the other sees, which no graph notices: `Tensor.modified` notes it. With NumPy 2.0 the tensor
+    can only read memory of the CPU; from 2.1 on it can write there, too.
 
     Raises TypeError for what is no such array or of another dtype, DeviceError for a device that
     is not there, BufferError for what its library does not hand over (if it requires a gradient).

@@ -109,7 +109,9 @@ def _parsed(function: Any) -> Any:
         if isinstance(node, ast.FunctionDef):
             if node.name == function.__name__ and node.lineno >= code.co_firstlineno:
                 return node
-        elif arguments == names and node.lineno == code.co_firstlineno and inside:
+        elif arguments == names and node.lineno == code.co_firstlineno:
+            if inside is None:  # a constant, whose place Python 3.12.1 does not know
+                return node
             start = (node.body.lineno, node.body.col_offset)
             end = (node.body.end_lineno or 0, node.body.end_col_offset or 0)
             if start <= (inside[0], inside[2]) <= end:
