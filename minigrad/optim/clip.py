@@ -13,7 +13,7 @@ from typing import Any
 
 from minigrad import backend, ops
 from minigrad.legal import number
-from minigrad.optim.hyper import HyperparameterError
+from minigrad.optim.hyper import HyperparameterError, check_tensors
 from minigrad.tensor import Tensor
 
 Parameters = Tensor | Iterable[Tensor]
@@ -102,12 +102,7 @@ def _with_gradient(function: str, parameters: Parameters, name: str, bound: Any)
     """Return the parameters that have a gradient, after a look at the bound."""
     _positive(function, name, bound)
     tensors = [parameters] if isinstance(parameters, Tensor) else list(parameters)
-    for p in tensors:
-        if not isinstance(p, Tensor):
-            raise TypeError(
-                f"{function}: the parameters are Tensors, not {type(p).__name__}; try "
-                "model.parameters()"
-            )
+    check_tensors(function, tensors)
     return [p for p in tensors if p.grad is not None]
 
 

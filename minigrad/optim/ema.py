@@ -10,7 +10,7 @@ from minigrad import backend
 from minigrad.backend import Array
 from minigrad.legal import number
 from minigrad.mode import ShapeError
-from minigrad.optim.hyper import HyperparameterError
+from minigrad.optim.hyper import HyperparameterError, check_tensors
 from minigrad.tensor import Tensor
 
 
@@ -35,12 +35,7 @@ class EMA:
         self.params = list(params)
         if not self.params:
             raise ValueError("EMA: no parameters; give an iterable such as model.parameters()")
-        for p in self.params:
-            if not isinstance(p, Tensor):
-                raise TypeError(
-                    f"EMA: the parameters are Tensors, not {type(p).__name__}; try "
-                    "model.parameters()"
-                )
+        check_tensors("EMA", self.params)
         self.decay = float(decay)
         self.warmup = warmup
         self.count = 0

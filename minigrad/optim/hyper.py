@@ -9,6 +9,7 @@ from typing import Any
 
 from minigrad.elsewhere import advised
 from minigrad.legal import count, inner, not_negative, number
+from minigrad.tensor import Tensor
 
 
 class HyperparameterError(ValueError):
@@ -145,6 +146,16 @@ def check_eps(method: str, eps: float, dtypes: Iterable[Any]) -> None:
             "keep parameters in float32 and use .astype(mg.float16) where the network computes, or "
             "give eps=1e-4"
         )
+
+
+def check_tensors(name: str, params: Iterable[Any]) -> None:
+    """Raise TypeError for parameters that are no Tensors."""
+    for p in params:
+        if not isinstance(p, Tensor):
+            raise TypeError(
+                f"{name}: the parameters are Tensors, not {type(p).__name__}; try "
+                "model.parameters()"
+            )
 
 
 def check_state(method: str, state_dict: Any) -> None:
